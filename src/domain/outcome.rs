@@ -1,0 +1,105 @@
+//! What became of an attempt, and of an operation.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AzureError, RequestIds};
+
+/// Where to ask about a running operation. The URL is kept verbatim: Azure Resource Manager's own
+/// double slashes and `%3D` included.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Continuation {
+    /// `Location`: 202 means running; what comes then is the operation's own answer.
+    Location(String),
+    /// `Azure-AsyncOperation`: always 200, the body names the state.
+    StatusMonitor(String),
+}
+
+impl Continuation {
+    pub fn url(&self) -> &str {
+        let (Self::Location(url) | Self::StatusMonitor(url)) = self;
+        url
+    }
+}
+
+/// What the answer to one POST (or its absence) means.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Answer {
+    /// 2xx: Azure took it. Without a continuation there is nothing to poll.
+    Accepted {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        continuation: Option<Continuation>,
+        /// `Retry-After` in seconds.
+        after_seconds: u32,
+        ids: RequestIds,
+    },
+    /// A definite no: nothing was started.
+    Refused { error: AzureError },
+    /// 409 or 429: not now.
+    Busy {
+        error: AzureError,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after_seconds: Option<u32>,
+    },
+    /// It may or may not have started. Never posted again blindly.
+    Unknown { error: AzureError },
+    /// Certainly nothing was sent.
+    NotSent { reason: String },
+}
+
+/// What was known of the target blob right before the POST.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum BlobLook {
+    Absent,
+    ETag(String),
+    /// Nobody looked, or it may not be read; the reason.
+    Unread(String),
+}
+
+/// On what a success rests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Evidence {
+    /// Azure Resource Manager's own terminal answer.
+    Arm,
+    /// The service idle again and a new blob, after an answer was lost.
+    Blob,
+}
+
+/// Whether the recovery point was seen where it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "camelCase")]
+pub enum Verification {
+    Unverified { reason: String },
+}
+
+/// Which kind of failure, for whoever has to decide what to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FailureKind {
+    /// Azure said no, before anything ran.
+    Refused,
+    /// Azure ran it and says that it failed.
+    Failed,
+    /// Nobody can tell what became of it.
+    OutcomeUnknown,
+}
+
+/// Why an operation failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    pub kind: FailureKind,
+    pub error: AzureError,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.kind {
+            FailureKind::OutcomeUnknown => write!(f, "outcome unknown: {}", self.error),
+            FailureKind::Refused | FailureKind::Failed => self.error.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! A string that is never shown.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+use zeroize::Zeroizing;
+
+/// A secret: a client secret, a storage key, a token.
+///
+/// `Debug`, `Display` and `Serialize` write a fixed word instead; only [`Secret::expose`] gives the
+/// value, so that every place which uses it can be found. Wiped from memory when dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// What is written in place of the value.
+    pub const HIDDEN: &str = "[hidden]";
+
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(Zeroizing::new(value.into()))
+    }
+
+    /// The value itself, for the one request that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::HIDDEN)
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::HIDDEN)
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(Self::HIDDEN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_never_shown() {
+        let secret = Secret::new("s3cr+t/=&~");
+        assert_eq!(
+            format!("{secret} {secret:?} {:#?}", Some(&secret)),
+            "[hidden] [hidden] Some(\n    [hidden],\n)"
+        );
+        assert_eq!(serde_json::to_string(&secret).unwrap(), "\"[hidden]\"");
+        assert_eq!(secret.expose(), "s3cr+t/=&~");
+    }
+}

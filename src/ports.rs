@@ -1,0 +1,204 @@
+//! What workflows ask of the world: the time, Azure API Management, and the records.
+//!
+//! Each has one real adapter (`azure`, `records`, [`SystemClock`]) and stand-ins that work.
+
+use std::{fmt::Debug, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::domain::{
+    Answer, AttemptId, AzureError, Caller, Continuation, Credentials, Entry, Kind, OperationId, Plan,
+    RequestIds, Secret, ServiceId, ServiceStatus,
+};
+
+/// Everything a workflow may touch.
+#[derive(Debug, Clone)]
+pub struct Ports {
+    pub clock: Arc<dyn Clock>,
+    pub azure: Arc<dyn ApiManagement>,
+    pub journal: Arc<dyn Journal>,
+    /// How long after its opening a backup, and a restore, may start.
+    pub deadlines: Deadlines,
+}
+
+/// Until when an operation may start, counted from its opening.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadlines {
+    pub backup: Duration,
+    pub restore: Duration,
+}
+
+impl Deadlines {
+    pub fn of(self, kind: Kind) -> Duration {
+        match kind {
+            Kind::Backup => self.backup,
+            Kind::Restore => self.restore,
+        }
+    }
+}
+
+/// The time, and waiting for it.
+#[async_trait]
+pub trait Clock: Debug + Send + Sync {
+    fn now(&self) -> Timestamp;
+    async fn sleep(&self, pause: Duration);
+}
+
+/// The system's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+#[async_trait]
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the time enters")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    async fn sleep(&self, pause: Duration) {
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Who calls Azure Resource Manager, with the secret if the caller brought one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    pub caller: Caller,
+    pub client_secret: Option<Secret>,
+}
+
+/// A start as it is posted.
+#[derive(Debug)]
+pub struct Order<'a> {
+    pub plan: &'a Plan,
+    pub access: &'a Access,
+    /// Key of the storage account, if the plan's access is by key.
+    pub access_key: Option<&'a Secret>,
+    pub attempt: AttemptId,
+}
+
+/// Why the service could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// Asking again without a change will not help.
+    #[error("{0}")]
+    Definite(AzureError),
+    /// The same question may be answered later.
+    #[error("{0}")]
+    Transient(AzureError),
+}
+
+/// What one look at a running operation told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Poll {
+    /// Still running; ask there, then.
+    Running { continuation: Continuation, after: Duration },
+    /// The operation's own success.
+    Succeeded { ids: RequestIds },
+    /// The operation's own failure, or its cancellation by Azure.
+    Failed(AzureError),
+    /// The look failed, not the operation: ask again.
+    Unread { error: AzureError, after: Duration },
+    /// The address refused us (403, 404, 410), which says nothing of the operation.
+    Refused(AzureError),
+}
+
+/// API Management behind Azure Resource Manager.
+#[async_trait]
+pub trait ApiManagement: Debug + Send + Sync {
+    /// Azure Resource Manager's time: ours, corrected by the `Date` of its answers.
+    fn now(&self) -> Timestamp;
+
+    /// Reads the service.
+    async fn service(&self, service: &ServiceId, access: &Access) -> Result<ServiceStatus, ReadError>;
+
+    /// Gets ready to start: whatever may fail before anything is sent (a token, an api-version that is too
+    /// old for the plan's storage access).
+    async fn prepare(&self, plan: &Plan, access: &Access) -> Result<(), ReadError>;
+
+    /// Posts one start, at most twice: again only after a 401, and only if `may_repeat` still says so.
+    async fn start(&self, order: Order<'_>, may_repeat: &(dyn Fn() -> bool + Sync)) -> Answer;
+
+    /// Asks once about a running operation.
+    async fn poll(&self, continuation: &Continuation, access: &Access) -> Poll;
+}
+
+/// Why the records could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordsError {
+    /// The store did not do it; nothing is known to have happened.
+    #[error("{action} {path} failed")]
+    Store {
+        action: &'static str,
+        path: String,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// An object that nobody of ours wrote, or a newer version did.
+    #[error("{path} is not a record of this version: {reason}")]
+    Corrupt { path: String, reason: String },
+    /// The sealed credentials of an operation cannot be opened.
+    #[error("the credentials of this operation cannot be opened: {reason}")]
+    Sealed { reason: String },
+}
+
+/// What came of appending an entry.
+#[derive(Debug)]
+pub enum Appended {
+    /// It stands.
+    Written,
+    /// Another entry has that number.
+    Taken,
+}
+
+/// Whether an operation holds its service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    Ours,
+    /// Another open operation does.
+    Theirs(OperationId),
+}
+
+/// What is kept of an operation while it is open, so that anybody can carry it on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opening {
+    pub id: OperationId,
+    pub plan: Plan,
+    pub opened: Timestamp,
+    pub deadline: Timestamp,
+}
+
+/// The journal of all operations. Objects are created if absent and never changed.
+#[async_trait]
+pub trait Journal: Debug + Send + Sync {
+    /// Stores the plan and its sealed credentials as open.
+    async fn open(&self, opening: &Opening, credentials: &Credentials) -> Result<(), RecordsError>;
+
+    /// The operations that are open.
+    async fn open_operations(&self) -> Result<Vec<OperationId>, RecordsError>;
+
+    /// What was stored when the operation was opened; `None` once it is closed.
+    async fn opening(&self, id: OperationId) -> Result<Option<Opening>, RecordsError>;
+
+    /// The secrets that came with an open operation.
+    async fn credentials(&self, id: OperationId) -> Result<Credentials, RecordsError>;
+
+    /// Creates the entry if nobody has created one with its number.
+    async fn append(&self, entry: &Entry) -> Result<Appended, RecordsError>;
+
+    /// The newest entry.
+    async fn last(&self, id: OperationId) -> Result<Option<Entry>, RecordsError>;
+
+    /// All entries, oldest first.
+    async fn entries(&self, id: OperationId) -> Result<Vec<Entry>, RecordsError>;
+
+    /// The operations opened since, newest first, at most `limit`.
+    async fn operations(&self, limit: usize) -> Result<Vec<OperationId>, RecordsError>;
+
+    /// Takes the service for the operation, unless another open operation has it.
+    async fn hold(&self, operation: &crate::domain::Operation, now: Timestamp) -> Result<Hold, RecordsError>;
+
+    /// Writes the history of a closed operation, then forgets that it was open.
+    async fn close(&self, terminal: &Entry) -> Result<(), RecordsError>;
+}
