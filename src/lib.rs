@@ -1,10 +1,10 @@
 //! Disaster recovery of Azure API Management: backups and restores that are started once and
 //! followed to their real end.
 //!
-//! Direction: `main -> app -> {cli, triggers} -> workflows -> {ports, domain}`; `azure` and
-//! `records` implement `ports`; `payload` turns what callers send into `domain`; `domain` and
-//! `emulator` import nothing of ours. `tests/it/architecture.rs` holds this.
+//! Direction: `main -> cli -> {demo, serve} -> triggers -> app -> workflows -> {ports, domain}`. `app`
+//! puts the adapters `azure` and `records` behind `ports`; `payload` and `view` turn what callers send
+//! and see from and into `domain`; `domain` and `emulator` import nothing of ours.
+//! `tests/it/architecture.rs` holds this.
 
 pub mod domain;
-pub mod emulator;
 pub mod ports;

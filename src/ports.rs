@@ -117,8 +117,9 @@ pub trait ApiManagement: Debug + Send + Sync {
     /// old for the plan's storage access).
     async fn prepare(&self, plan: &Plan, access: &Access) -> Result<(), ReadError>;
 
-    /// Posts one start, at most twice: again only after a 401, and only if `may_repeat` still says so.
-    async fn start(&self, order: Order<'_>, may_repeat: &(dyn Fn() -> bool + Sync)) -> Answer;
+    /// Posts one start, at most twice: again only after a 401. `may_post` is asked right before each POST,
+    /// with the token at hand; if it says no, nothing is sent.
+    async fn start(&self, order: Order<'_>, may_post: &(dyn Fn() -> bool + Sync)) -> Answer;
 
     /// Asks once about a running operation.
     async fn poll(&self, continuation: &Continuation, access: &Access) -> Poll;

@@ -22,7 +22,9 @@ pub use names::{
     BlobName, ClientId, ContainerName, InvalidName, ResourceGroup, ServiceName, StorageAccount,
     SubscriptionId, TenantId,
 };
-pub use operation::{Attempt, Event, IllegalEvent, MAX_WATCH, Operation, POST_MARGIN, POST_TIMEOUT, Phase};
+pub use operation::{
+    Attempt, Event, IllegalEvent, MAX_WATCH, Operation, POST_MARGIN, POST_TIMEOUT, Phase, later,
+};
 pub use outcome::{Answer, BlobLook, Continuation, Evidence, Failure, FailureKind, Verification};
 pub use plan::{BlobRef, Caller, Kind, Plan, StorageAccess};
 pub use secret::Secret;

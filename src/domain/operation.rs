@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Answer, AttemptId, AzureError, BlobLook, Continuation, Evidence, Failure, FailureKind, OperationId, Plan,
-    Verification,
+    RequestIds, Verification,
 };
 
 /// The longest time a POST may take: the client's own limit for the whole request.
@@ -20,9 +20,8 @@ pub const MAX_WATCH: Duration = Duration::from_hours(48);
 const MAX_BACKOFF: Duration = Duration::from_mins(5);
 const FIRST_BACKOFF: Duration = Duration::from_secs(15);
 
-/// Where an operation stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// Where an operation stands; in the order in which it gets there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Phase {
     /// Nothing was sent; waits for its turn.
     Pending,
@@ -105,7 +104,9 @@ pub enum Event {
         until: Timestamp,
     },
     /// Azure's own terminal answer: done.
-    Completed,
+    Completed {
+        ids: RequestIds,
+    },
     /// The look after the end.
     Verified {
         verification: Verification,
@@ -116,6 +117,23 @@ pub enum Event {
     Skipped {
         reason: String,
     },
+}
+
+impl Event {
+    /// Its name in logs and stories.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Waited { .. } => "waited",
+            Self::Started { .. } => "started",
+            Self::Answered { .. } => "answered",
+            Self::Moved { .. } => "moved",
+            Self::Completed { .. } => "completed",
+            Self::Verified { .. } => "verified",
+            Self::Failed { .. } => "failed",
+            Self::Skipped { .. } => "skipped",
+        }
+    }
 }
 
 /// The step is not one that this operation may take.
@@ -208,7 +226,7 @@ impl Operation {
                 next.continuation = Some(continuation.clone());
                 next.due = *until;
             }
-            (Phase::Running, Event::Completed) => next.phase = Phase::Verifying,
+            (Phase::Running, Event::Completed { .. }) => next.phase = Phase::Verifying,
             (Phase::Verifying, Event::Verified { verification }) => {
                 next.phase = Phase::Succeeded;
                 next.evidence = Some(Evidence::Arm);
@@ -307,7 +325,7 @@ impl Operation {
 }
 
 /// `at` plus `pause`, or the end of time.
-pub(crate) fn later(at: Timestamp, pause: Duration) -> Timestamp {
+pub fn later(at: Timestamp, pause: Duration) -> Timestamp {
     at.checked_add(pause).unwrap_or(Timestamp::MAX)
 }
 
