@@ -7,4 +7,5 @@
 //! `tests/it/architecture.rs` holds this.
 
 pub mod domain;
+pub mod emulator;
 pub mod ports;

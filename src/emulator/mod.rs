@@ -1,1 +1,217 @@
+//! A small Azure on loopback: Entra ID, the App Service identity endpoint, Azure Resource Manager
+//! for API Management, and the Blob service. Strict where real sessions were recorded, and said to
+//! be unverified where none was.
+//!
+//! It shares no code with the rest of the crate: client and emulator meet over HTTP only, each with
+//! its own reading of the protocol, so that a misreading shows. It has a clock that can be moved
+//! ([`Clock`]) and scripted [`Fault`]s.
+//!
+//! What it does not know: the API Management gateway, callers' permissions (any live token may do
+//! everything), and signatures of storage requests.
 
+pub mod accounts;
+mod admin;
+mod arm;
+mod blob;
+mod call;
+mod clock;
+mod entra;
+mod faults;
+mod log;
+mod operation;
+mod reply;
+mod server;
+mod service;
+mod storage;
+#[cfg(test)]
+mod tests;
+mod world;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use self::server::Shared;
+
+pub use self::clock::Clock;
+pub use self::faults::{Effect, Fault, LocationForm, Match};
+pub use self::log::LoggedRequest;
+pub use self::service::Service;
+pub use self::storage::{Account, Blob, Container, RoleAssignment};
+
+/// How the emulator behaves.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// `Retry-After` of running operations, in seconds; 60 is what every recording has.
+    pub retry_after: u32,
+    /// How long a backup, a restore or an update takes, by [`Config::clock`]; 543 s is the median
+    /// of recorded backups.
+    pub operation: Duration,
+    pub clock: Clock,
+    /// Base of the absolute URLs it answers, for when TLS or another name stands in front. `None`:
+    /// `http://{Host}`.
+    pub public_url: Option<String>,
+    /// How long a token lives; 3599 s as recorded.
+    pub token_lifetime: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            retry_after: 60,
+            operation: Duration::from_secs(543),
+            clock: Clock::system(),
+            public_url: None,
+            token_lifetime: Duration::from_secs(3599),
+        }
+    }
+}
+
+/// A running emulator. It ends when this is dropped, or stopped.
+#[derive(Debug)]
+pub struct Emulator {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    /// Dropping it ends the server.
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<()>,
+}
+
+impl Emulator {
+    /// Binds, and serves the default world of [`accounts`] in a background task.
+    pub async fn start(config: Config) -> io::Result<Self> {
+        let listener = TcpListener::bind(config.listen).await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared::new(config));
+        let (stop, stopped) = oneshot::channel();
+        let server = tokio::spawn(server::serve(listener, Arc::clone(&shared), stopped));
+        Ok(Self { address, shared, stop, server })
+    }
+
+    /// Ends the server; what is being answered is answered first.
+    pub async fn stop(self) {
+        drop(self.stop);
+        if let Err(error) = self.server.await {
+            tracing::error!(%error, "the emulator's server failed");
+        }
+    }
+
+    /// `http://127.0.0.1:PORT`, without a slash at the end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.shared.config.clock
+    }
+
+    /// The environment that points the app at this emulator: names and values.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        let url = self.public_url();
+        vec![
+            ("APIM_DR_ALLOW_HTTP_LOOPBACK", "true".to_owned()),
+            ("AZURE_AUTHORITY_HOST", url.clone()),
+            ("APIM_DR_ARM_ENDPOINT", url.clone()),
+            ("IDENTITY_ENDPOINT", format!("{url}/msi/token")),
+            ("IDENTITY_HEADER", accounts::IDENTITY_HEADER.to_owned()),
+        ]
+    }
+
+    /// The Blob service's address of one account.
+    pub fn blob_endpoint(&self, account: &str) -> String {
+        format!("{}/blob/{account}", self.public_url())
+    }
+
+    fn public_url(&self) -> String {
+        let url = self.shared.config.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
+        url.unwrap_or_else(|| self.url())
+    }
+
+    /// What arrived so far, oldest first; the newest hundred thousand.
+    pub fn requests(&self) -> Vec<LoggedRequest> {
+        self.shared.world().log.requests()
+    }
+
+    /// How many `backup` or `restore` POSTs arrived, answered or not.
+    pub fn posts(&self, kind: &str) -> usize {
+        self.shared.world().log.posts.of(kind)
+    }
+
+    /// How many of them began a `backup` or `restore`, whether the caller was told or not.
+    pub fn accepted(&self, kind: &str) -> usize {
+        self.shared.world().accepted.of(kind)
+    }
+
+    /// Adds a fault; earlier ones strike first.
+    pub fn inject(&self, fault: Fault) {
+        self.shared.world().faults.push(fault);
+    }
+
+    /// How many faults have not yet struck as often as they should.
+    pub fn faults_left(&self) -> usize {
+        self.shared.world().faults.len()
+    }
+
+    /// Adds a service, or replaces the one of its name. Its system-assigned identity may write
+    /// blobs.
+    pub fn add_service(&self, service: Service) {
+        self.shared.world().add_service(service);
+    }
+
+    /// Deletes a service: from then on the provider answers `ServiceNotFound`.
+    pub fn delete_service(&self, name: &str) {
+        let key = name.to_ascii_lowercase();
+        let mut world = self.shared.world();
+        world.services.remove(&key);
+        world.deleted_services.insert(key);
+    }
+
+    /// Reads or changes a service; `None` if there is none of this name.
+    pub fn with_service<R>(&self, name: &str, change: impl FnOnce(&mut Service) -> R) -> Option<R> {
+        self.shared.world().services.get_mut(&name.to_ascii_lowercase()).map(change)
+    }
+
+    /// Reads or changes a storage account; `None` if there is none of this name.
+    pub fn with_account<R>(&self, name: &str, change: impl FnOnce(&mut Account) -> R) -> Option<R> {
+        self.shared.world().accounts.get_mut(name).map(change)
+    }
+
+    /// Reads or changes the role assignments.
+    pub fn with_roles<R>(&self, change: impl FnOnce(&mut Vec<RoleAssignment>) -> R) -> R {
+        change(&mut self.shared.world().roles)
+    }
+
+    /// Name, size in bytes and `ETag` of each blob, by name; nothing if there is no such container.
+    pub fn blobs(&self, account: &str, container: &str) -> Vec<(String, usize, String)> {
+        let world = self.shared.world();
+        let blobs = world.accounts.get(account).and_then(|account| account.containers.get(container));
+        let blobs = blobs.into_iter().flatten();
+        blobs.map(|(name, blob)| (name.clone(), blob.content.len(), blob.etag.clone())).collect()
+    }
+
+    /// Writes a blob now, by the emulator's clock; account and container are made if they are
+    /// missing.
+    pub fn put_blob(&self, account: &str, container: &str, name: &str, content: impl Into<Bytes>) {
+        let now = self.clock().now();
+        let mut world = self.shared.world();
+        let account = world.accounts.entry(account.to_owned()).or_default();
+        account.put(container, name, content.into(), "application/octet-stream", now);
+    }
+
+    /// Deletes a blob; says whether it was there.
+    pub fn delete_blob(&self, account: &str, container: &str, name: &str) -> bool {
+        let mut world = self.shared.world();
+        let container =
+            world.accounts.get_mut(account).and_then(|account| account.containers.get_mut(container));
+        container.is_some_and(|blobs| blobs.remove(name).is_some())
+    }
+}

@@ -1,0 +1,103 @@
+//! List Blobs: prefix, delimiter, pages.
+
+use std::ops::Bound;
+
+use axum::http::StatusCode;
+use serde::Serialize;
+
+use super::{Answer, INVALID, to_xml};
+use crate::emulator::call::Call;
+use crate::emulator::reply;
+use crate::emulator::storage::{Blob, Container};
+
+/// The service's largest page.
+const PAGE: usize = 5000;
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct EnumerationResults<'a> {
+    #[serde(rename = "@ContainerName")]
+    container: &'a str,
+    prefix: Option<&'a str>,
+    marker: Option<&'a str>,
+    max_results: usize,
+    delimiter: Option<&'a str>,
+    blobs: Blobs<'a>,
+    next_marker: &'a str,
+}
+
+#[derive(Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Blobs<'a> {
+    blob: Vec<Entry<'a>>,
+    blob_prefix: Vec<Prefix<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Entry<'a> {
+    name: &'a str,
+    properties: Properties<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Prefix<'a> {
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Properties<'a> {
+    #[serde(rename = "Last-Modified")]
+    last_modified: String,
+    etag: &'a str,
+    #[serde(rename = "Content-Length")]
+    content_length: usize,
+    #[serde(rename = "Content-Type")]
+    content_type: &'a str,
+    blob_type: &'a str,
+}
+
+/// One page. The marker is the next name; callers must take it as opaque.
+pub(super) fn answer(container: &Container, call: &Call, name: &str) -> Answer {
+    let parameter = |name| call.query(name).filter(|value| !value.is_empty());
+    let (prefix, delimiter, marker) = (parameter("prefix"), parameter("delimiter"), parameter("marker"));
+    let max_results = parameter("maxresults").map_or(Ok(PAGE), str::parse).map_err(|_| INVALID)?;
+    let max_results = if (1..=PAGE).contains(&max_results) { max_results } else { return Err(INVALID) };
+    let start = prefix.unwrap_or_default();
+    let from = marker.or_else(|| parameter("startFrom")).unwrap_or_default().max(start);
+    let mut blobs = Blobs::default();
+    let mut next_marker = "";
+    let listed = container.range::<str, _>((Bound::Included(from), Bound::Unbounded));
+    for (name, blob) in listed.take_while(|(name, _)| name.starts_with(start)) {
+        let common = delimiter
+            .and_then(|delimiter| Some(start.len() + name[start.len()..].find(delimiter)? + delimiter.len()));
+        let common = common.map(|end| &name[..end]);
+        if common.is_some() && blobs.blob_prefix.last().map(|prefix| prefix.name) == common {
+            continue;
+        }
+        if blobs.blob.len() + blobs.blob_prefix.len() == max_results {
+            next_marker = name;
+            break;
+        }
+        match common {
+            Some(name) => blobs.blob_prefix.push(Prefix { name }),
+            None => blobs.blob.push(entry(name, blob)),
+        }
+    }
+    let results =
+        EnumerationResults { container: name, prefix, marker, max_results, delimiter, blobs, next_marker };
+    Ok(reply::text_of(StatusCode::OK, "application/xml", to_xml(&results)))
+}
+
+fn entry<'a>(name: &'a str, blob: &'a Blob) -> Entry<'a> {
+    let properties = Properties {
+        last_modified: reply::http_date(blob.last_modified),
+        etag: &blob.etag,
+        content_length: blob.content.len(),
+        content_type: &blob.content_type,
+        blob_type: "BlockBlob",
+    };
+    Entry { name, properties }
+}

@@ -1,0 +1,186 @@
+//! The emulator's whole state behind one lock, and the passing of its time. Knows nothing of HTTP.
+//!
+//! Nothing runs in the background: whatever came due is settled before a request is looked at, at
+//! the instant it was due.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use super::accounts;
+use super::entra::Token;
+use super::faults::Fault;
+use super::log::Log;
+use super::operation::{Kind, Operation, Script, carry_out};
+use super::service::Service;
+use super::storage::{Account, RoleAssignment, account_id};
+
+/// Everything that the emulated Azure remembers.
+#[derive(Debug, Default)]
+pub(super) struct World {
+    /// By name in small letters.
+    pub services: BTreeMap<String, Service>,
+    /// Names in small letters: ARM still routes them, and the provider answers that they are gone.
+    pub deleted_services: BTreeSet<String>,
+    /// By name.
+    pub accounts: BTreeMap<String, Account>,
+    pub roles: Vec<RoleAssignment>,
+    pub tokens: HashMap<String, Token>,
+    /// By id.
+    pub operations: HashMap<String, Operation>,
+    pub faults: Vec<Fault>,
+    pub log: Log,
+    /// How many backups and restores began.
+    pub accepted: Counts,
+    /// How many reads and writes ARM answered: its quota headers count down from them.
+    pub reads: u32,
+    pub writes: u32,
+    /// Running operations by the instant they end and the order they began in.
+    due: BTreeMap<(Timestamp, u64), String>,
+    started: u64,
+}
+
+/// Numbers of backups and of restores.
+#[derive(Debug, Clone, Copy, Default, serde::Serialize)]
+pub(super) struct Counts {
+    pub backup: usize,
+    pub restore: usize,
+}
+
+impl Counts {
+    /// Counts one; other words are not counted.
+    pub(super) fn add(&mut self, kind: &str) {
+        match kind {
+            "backup" => self.backup += 1,
+            "restore" => self.restore += 1,
+            _ => {}
+        }
+    }
+
+    pub(super) fn of(self, kind: &str) -> usize {
+        match kind {
+            "backup" => self.backup,
+            "restore" => self.restore,
+            _ => 0,
+        }
+    }
+}
+
+impl World {
+    /// The default world of [`accounts`].
+    pub(super) fn new(at: Timestamp) -> Self {
+        let mut world = Self::default();
+        world.accounts.insert(accounts::STORAGE_ACCOUNT.to_owned(), Account::default());
+        world.grant_blobs(accounts::USER_IDENTITY_PRINCIPAL_ID);
+        for (name, location) in
+            [(accounts::SERVICE, accounts::LOCATION), (accounts::STANDBY, accounts::STANDBY_LOCATION)]
+        {
+            world.add_service(Service { created: at, ..Service::new(name, location) });
+        }
+        world
+    }
+
+    /// Adds a service, or replaces the one of that name; its identity may write blobs.
+    pub(super) fn add_service(&mut self, service: Service) {
+        if let Some(principal) = &service.system_identity {
+            self.grant_blobs(principal);
+        }
+        let key = service.name.to_ascii_lowercase();
+        self.deleted_services.remove(&key);
+        self.services.insert(key, service);
+    }
+
+    fn grant_blobs(&mut self, principal: &str) {
+        self.roles.push(RoleAssignment {
+            name: Uuid::new_v4().to_string(),
+            scope: account_id(accounts::STORAGE_ACCOUNT),
+            role: accounts::BLOB_DATA_CONTRIBUTOR.to_owned(),
+            principal: principal.to_owned(),
+        });
+    }
+
+    /// Begins an operation on a service that is there; answers its id.
+    ///
+    /// Ids are base64 of `region:service_Word_8hex`, as recorded since 2019.
+    pub(super) fn start(
+        &mut self,
+        key: &str,
+        kind: Kind,
+        api_version: &str,
+        at: Timestamp,
+        takes: Duration,
+        script: Option<Script>,
+    ) -> String {
+        let word = kind.word();
+        if let Some(service) = self.services.get_mut(key) {
+            service.revision += 1;
+            // A recorded update shows a target only; that a backup shows `Updating` is documented.
+            match kind {
+                Kind::Update(_) => "Updating".clone_into(&mut service.target_provisioning_state),
+                _ => "Updating".clone_into(&mut service.provisioning_state),
+            }
+        }
+        let (region, name) = self
+            .services
+            .get(key)
+            .map(|service| (service.region(), service.name.clone()))
+            .unwrap_or_default();
+        let hex = format!("{:08x}", Uuid::new_v4().as_fields().0);
+        let id = STANDARD.encode(format!("{region}:{name}_{word}_{hex}"));
+        self.accepted.add(&word.to_ascii_lowercase());
+        self.started += 1;
+        let takes = SignedDuration::try_from(takes).unwrap_or(SignedDuration::MAX);
+        let due = at.checked_add(takes).unwrap_or(Timestamp::MAX);
+        self.due.insert((due, self.started), id.clone());
+        let api_version = api_version.to_owned();
+        let operation =
+            Operation { service: key.to_owned(), api_version, kind, polls: 0, script, outcome: None };
+        self.operations.insert(id.clone(), operation);
+        id
+    }
+
+    /// Ends every operation whose time is over, in order, each at its own instant.
+    pub(super) fn settle(&mut self, now: Timestamp) {
+        while let Some(first) = self.due.first_entry() {
+            let (due, _) = *first.key();
+            if due > now {
+                return;
+            }
+            let id = first.remove();
+            self.finish(&id, due);
+        }
+    }
+
+    /// Counts a poll of a running operation; a script may end it now.
+    pub(super) fn poll(&mut self, id: &str, now: Timestamp) {
+        let Some(operation) = self.operations.get_mut(id) else { return };
+        let over = operation.script.as_ref().is_some_and(|script| operation.polls >= script.after_polls);
+        operation.polls += 1;
+        if over {
+            self.finish(id, now);
+        }
+    }
+
+    fn finish(&mut self, id: &str, at: Timestamp) {
+        let Some(operation) = self.operations.get(id).filter(|operation| operation.outcome.is_none()) else {
+            return;
+        };
+        let (key, kind) = (operation.service.clone(), operation.kind.clone());
+        let outcome = match &operation.script {
+            Some(script) => Err(script.failure.clone()),
+            None => carry_out(self, &key, &kind, at),
+        };
+        if let Some(operation) = self.operations.get_mut(id) {
+            operation.outcome = Some(outcome);
+        }
+        if let Some(service) = self.services.get_mut(&key) {
+            service.revision += 1;
+            "Succeeded".clone_into(&mut service.provisioning_state);
+            service.target_provisioning_state.clear();
+        }
+    }
+}
