@@ -8,4 +8,5 @@
 
 pub mod domain;
 pub mod emulator;
+pub mod payload;
 pub mod ports;

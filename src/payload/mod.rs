@@ -1,0 +1,254 @@
+//! What callers send to start a backup or a restore: read once, and a typed value ever after.
+//!
+//! Takes the Logic App's eleven fields, Azure Resource Manager's `accessType` and `clientId`, and
+//! fields of our own. Reports all problems at once; no problem and no warning holds a value of the
+//! body. Knows no HTTP: length and content type are checked before.
+
+mod fields;
+mod json;
+mod options;
+mod order;
+mod problem;
+#[cfg(test)]
+mod properties;
+mod restore;
+#[cfg(test)]
+mod samples;
+mod schema;
+
+use crate::domain::{Credentials, Kind, Plan};
+use fields::Fields;
+pub use options::{Options, Retention};
+pub use problem::Problem;
+pub use restore::{Confirmation, RestorePolicy};
+pub use schema::schema;
+
+/// How many unknown names are told, at most.
+const MOST_UNKNOWN: usize = 16;
+
+/// A body that was understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parsed {
+    pub payload: Payload,
+    /// What was passed over.
+    pub warnings: Vec<String>,
+}
+
+/// What a body asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload {
+    pub plan: Plan,
+    pub credentials: Credentials,
+    pub options: Options,
+}
+
+/// Reads the body of a request for `kind`. A restore is a problem unless it is one for `restores`.
+pub fn parse(kind: Kind, body: &[u8], restores: &RestorePolicy) -> Result<Parsed, Vec<Problem>> {
+    let entries = json::object(body).map_err(|problem| vec![problem])?;
+    let mut fields = Fields::new("", entries);
+    let order = order::read(kind, restores, &mut fields);
+    let options = Options::read(&mut fields);
+    match order {
+        Ok((plan, credentials)) if fields.problems.is_empty() => {
+            let payload = Payload { plan, credentials, options };
+            Ok(Parsed { payload, warnings: warnings(fields) })
+        }
+        _ => {
+            fields.problems.extend(options.not_carried_out());
+            Err(fields.problems)
+        }
+    }
+}
+
+impl Payload {
+    /// The order, if this version can carry out all of it.
+    pub fn into_order(self) -> Result<(Plan, Credentials), Vec<Problem>> {
+        let problems = self.options.not_carried_out();
+        if problems.is_empty() { Ok((self.plan, self.credentials)) } else { Err(problems) }
+    }
+}
+
+fn warnings(mut fields: Fields) -> Vec<String> {
+    let mut unknown = fields.unknown();
+    let named: Vec<String> = unknown
+        .by_ref()
+        .take(MOST_UNKNOWN)
+        .map(|name| format!("{name}: not a known field; ignored"))
+        .collect();
+    let more = unknown.count();
+    fields.warnings.extend(named);
+    if more > 0 {
+        fields.warn(format!("unknown fields beyond these: {more}; ignored"));
+    }
+    fields.warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{
+        samples::{KEY, SECRET, backup, body, check},
+        *,
+    };
+    use crate::domain::Secret;
+
+    #[test]
+    fn the_logic_apps_body_is_a_backup_with_its_credentials() {
+        let Parsed { payload, warnings } = backup(&json!({})).unwrap();
+        let (plan, credentials) = payload.into_order().unwrap();
+        assert_eq!(warnings, Vec::<String>::new());
+        insta::assert_json_snapshot!(plan, @r#"
+        {
+          "kind": "backup",
+          "service": {
+            "subscription": "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee",
+            "resourceGroup": "apimdrresourcegroup",
+            "name": "sampleapim"
+          },
+          "blob": {
+            "account": "apimdrstorage",
+            "container": "backup",
+            "name": "apimbackup"
+          },
+          "access": {
+            "type": "accessKey"
+          },
+          "caller": {
+            "type": "application",
+            "tenant": "99999999-8888-7777-6666-555555555555",
+            "clientId": "11111111-2222-3333-4444-555555555555"
+          }
+        }
+        "#);
+        assert_eq!(credentials.client_secret, Some(Secret::new(SECRET)));
+        assert_eq!(credentials.access_key, Some(Secret::new(KEY)));
+    }
+
+    #[test]
+    fn names_match_without_case() {
+        let published =
+            body(&json!({})).replace("backupName", "backupname").replace("accessKey", "ACCESSKEY");
+        let policy = RestorePolicy::default();
+        assert_eq!(parse(Kind::Backup, published.as_bytes(), &policy), backup(&json!({})));
+    }
+
+    #[test]
+    fn a_name_that_is_given_twice_is_a_problem_whatever_its_case() {
+        for (edits, field) in [
+            (json!({ "Operation": "restore" }), "operation"),
+            (json!({ "Target": null, "target": "a" }), "target"),
+            (json!({ "retention": { "minKeep": 1, "minkeep": 2 } }), "retention.minKeep"),
+        ] {
+            let answer = backup(&edits);
+            let problem = &answer.unwrap_err()[0];
+            assert_eq!((problem.field.as_deref(), &*problem.detail), (Some(field), "given more than once"));
+        }
+        let same = body(&json!({})).replacen('{', r#"{"accessKey":"","#, 1);
+        check(parse(Kind::Backup, same.as_bytes(), &RestorePolicy::default()), &[("accessKey", "leave one")]);
+    }
+
+    #[test]
+    fn every_shape_is_checked_and_every_problem_told() {
+        let rows = [
+            (json!({ "subscriptionId": null }), "subscriptionId", "GUID"),
+            (json!({ "apimInstance": "" }), "apimInstance", "instance's name"),
+            (json!({ "apimInstance": " sampleapim" }), "apimInstance", "remove the white space"),
+            (json!({ "backupName": "apimbackup\n" }), "backupName", "remove the white space"),
+            (json!({ "storageAccount": "x.blob.core.windows.net" }), "storageAccount", "not its address"),
+            (json!({ "containerName": 7 }), "containerName", "write it in quotes"),
+            (json!({ "resourceGroup": ["rg"] }), "resourceGroup", "write it in quotes"),
+            (json!({ "clientSecret": true }), "clientSecret", "write it in quotes"),
+            (json!({ "tenantId": "contoso" }), "tenantId", "domain"),
+            (json!({ "accessKey": "<base64>" }), "accessKey", "replace the placeholder"),
+            (json!({ "accessKey": "ZW11bGF0b3It a2V5" }), "accessKey", "without white space"),
+            (json!({ "accessKey": "ZW11bGF0b3Ita2V5\n" }), "accessKey", "without white space"),
+            (json!({ "accessKey": "ZW11bGF0b3Ita2V" }), "accessKey", "copy the key"),
+            (json!({ "operation": "restore" }), "operation", "the other route"),
+            (json!({ "operation": "bakcup" }), "operation", r#"write "backup""#),
+            (json!({ "confirm": "RESTORE sampleapim" }), "confirm", "restore route"),
+            (json!({ "nameSuffix": 1 }), "nameSuffix", "write it in quotes"),
+            (json!({ "callbackUrl": "http://callback.example" }), "callbackUrl", "https"),
+            (json!({ "callbackUrl": "callback.example" }), "callbackUrl", "https"),
+            (json!({ "source": "a_b" }), "source", "instance's name"),
+            (json!({ "at": "yesterday" }), "at", "2026-11-30T01:00:00Z"),
+            (json!({ "safetyBackup": "true" }), "safetyBackup", "without quotes"),
+            (json!({ "retention": 7 }), "retention", "{ }"),
+            (json!({ "retention": { "keepLast": -1 } }), "retention.keepLast", "0 or more"),
+            (json!({ "retention": { "keepLast": 1.5 } }), "retention.keepLast", "0 or more"),
+            (json!({ "retention": { "keepLast": "1" } }), "retention.keepLast", "without quotes"),
+            (json!({ "retention": { "keepWithin": "-1d" } }), "retention.keepWithin", "14d"),
+            (json!({ "retention": { "keepWithin": "soon" } }), "retention.keepWithin", "14d"),
+            (json!({ "retention": { "keepLats": 1 } }), "retention.keepLats", "apim-dr schema"),
+        ];
+        for (edits, field, remedy) in rows {
+            let problems = backup(&edits).unwrap_err();
+            assert!(problems[0].remedy.contains(remedy), "{remedy:?} in {problems:#?}");
+            assert_eq!(problems[0].field.as_deref(), Some(field));
+        }
+    }
+
+    #[test]
+    fn all_problems_are_told_at_once() {
+        let edits = json!({
+            "applicationId": "me",
+            "tenantId": null,
+            "resourceGroup": 7,
+            "containerName": "Backup",
+            "accessKey": "<base64>",
+            "retention": { "keepLast": 3, "keepDayly": 7 },
+        });
+        let lines: Vec<String> = backup(&edits).unwrap_err().iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        applicationId: not valid; give the application (client) id, a GUID such as 11111111-2222-3333-4444-555555555555
+        tenantId: missing or empty, though applicationId, clientSecret and tenantId belong together; add it, or leave out all three to use the app's own identity
+        resourceGroup: a number where a text belongs; write it in quotes, as one text
+        containerName: not valid; give the container's name: 3 to 63 lower-case letters, digits and single dashes, beginning and ending with a letter or digit
+        accessKey: still the placeholder of the documentation; replace the placeholder by the key of the storage account
+        retention.keepDayly: not a rule of retention; take one of those that `apim-dr schema` prints
+        retention: known, but not carried out by this version; leave it out
+        "#);
+    }
+
+    #[test]
+    fn unknown_fields_are_named_and_never_shown() {
+        let mut edits = json!({ "note\u{1b}[2J": "value", "x".repeat(70): { "deep": ["value"] } });
+        let warnings = backup(&edits).unwrap().warnings;
+        let expected = [r"note\u{1b}[2J", &format!("{}…", "x".repeat(64))]
+            .map(|name| format!("{name}: not a known field; ignored"));
+        assert_eq!(warnings, expected);
+        for n in 0..100 {
+            edits[format!("f{n}")] = json!("value");
+        }
+        let warnings = backup(&edits).unwrap().warnings;
+        assert_eq!(
+            (warnings.len(), &*warnings[MOST_UNKNOWN]),
+            (17, "unknown fields beyond these: 86; ignored")
+        );
+    }
+
+    #[test]
+    fn what_is_not_carried_out_yet_is_refused() {
+        let edits = json!({
+            "nameSuffix": "date", "timeZone": "Pacific/Auckland", "retention": {}, "target": "primary",
+            "callbackUrl": "https://callback.example", "source": "sampleapim", "at": "2026-11-30T01:00:00Z",
+            "safetyBackup": false,
+        });
+        let problems = backup(&edits).unwrap().payload.into_order().unwrap_err();
+        let fields =
+            ["nameSuffix", "timeZone", "retention", "callbackUrl", "target", "source", "at", "safetyBackup"];
+        assert_eq!(
+            problems.iter().map(|problem| problem.field.as_deref().unwrap()).collect::<Vec<_>>(),
+            fields
+        );
+        assert!(problems.iter().all(|problem| problem.remedy == "leave it out"));
+    }
+
+    #[test]
+    fn a_target_alone_is_refused_with_all_that_it_would_stand_for() {
+        let problems =
+            parse(Kind::Backup, br#"{"target":"primary"}"#, &RestorePolicy::default()).unwrap_err();
+        assert_eq!(problems.len(), 7);
+        assert!(problems[6].detail.contains("not carried out"), "{}", problems[6]);
+    }
+}

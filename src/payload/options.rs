@@ -1,0 +1,123 @@
+//! Fields of ours that go beyond one plain backup or restore.
+
+use jiff::{Span, SpanFieldwise, Timestamp};
+use schemars::JsonSchema;
+use url::Url;
+
+use super::{
+    Problem,
+    fields::{Fields, Read},
+};
+use crate::domain::{Secret, ServiceName};
+
+/// What a caller may ask for beyond one plain backup or restore.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    pub name_suffix: Option<String>,
+    /// A name of IANA or of Windows.
+    pub time_zone: Option<String>,
+    pub retention: Option<Retention>,
+    /// An https URL. Its query usually is a key, as in a Logic App's callback.
+    pub callback_url: Option<Secret>,
+    pub target: Option<String>,
+    pub source: Option<ServiceName>,
+    pub at: Option<Timestamp>,
+    pub safety_backup: Option<bool>,
+}
+
+/// Which recovery points to keep. What is not given keeps nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Retention {
+    /// The newest ones.
+    pub keep_last: Option<u32>,
+    /// The newest one of each of so many hours.
+    pub keep_hourly: Option<u32>,
+    /// The newest one of each of so many days.
+    pub keep_daily: Option<u32>,
+    /// The newest one of each of so many weeks.
+    pub keep_weekly: Option<u32>,
+    /// The newest one of each of so many months.
+    pub keep_monthly: Option<u32>,
+    /// The newest one of each of so many years.
+    pub keep_yearly: Option<u32>,
+    /// All that are no older than this, counted from the newest one.
+    #[schemars(with = "Option<String>", example = &"14d", example = &"P14D")]
+    pub keep_within: Option<SpanFieldwise>,
+    /// Never fewer than these, whatever the rest says.
+    pub min_keep: Option<u32>,
+}
+
+impl Options {
+    /// Reads what is well-formed; the problems of the rest are noted in `fields`.
+    pub(super) fn read(fields: &mut Fields) -> Self {
+        Self {
+            name_suffix: given(fields.text("nameSuffix")),
+            time_zone: given(fields.text("timeZone")),
+            retention: given(Retention::read(fields)),
+            callback_url: given(fields.parsed("callbackUrl", "give an https:// URL", |text| {
+                let url = Url::parse(text).ok()?;
+                (url.scheme() == "https").then(|| Secret::new(text))
+            })),
+            target: given(fields.text("target")),
+            source: given(fields.optional("source")),
+            at: given(
+                fields.parsed("at", "give an instant such as 2026-11-30T01:00:00Z", |text| text.parse().ok()),
+            ),
+            safety_backup: given(fields.flag("safetyBackup")),
+        }
+    }
+
+    /// A problem for each that is set: to pass over `retention` in silence would be worse.
+    pub(super) fn not_carried_out(&self) -> Vec<Problem> {
+        [
+            ("nameSuffix", self.name_suffix.is_some()),
+            ("timeZone", self.time_zone.is_some()),
+            ("retention", self.retention.is_some()),
+            ("callbackUrl", self.callback_url.is_some()),
+            ("target", self.target.is_some()),
+            ("source", self.source.is_some()),
+            ("at", self.at.is_some()),
+            ("safetyBackup", self.safety_backup.is_some()),
+        ]
+        .into_iter()
+        .filter(|(_, is_set)| *is_set)
+        .map(|(field, _)| Problem {
+            field: Some(field.to_owned()),
+            detail: "known, but not carried out by this version".to_owned(),
+            remedy: "leave it out".to_owned(),
+        })
+        .collect()
+    }
+}
+
+impl Retention {
+    fn read(fields: &mut Fields) -> Read<Option<Self>> {
+        let Some(entries) = fields.object("retention")? else { return Ok(None) };
+        let mut keys = Fields::new("retention.", entries);
+        let retention = Self {
+            keep_last: given(keys.count("keepLast")),
+            keep_hourly: given(keys.count("keepHourly")),
+            keep_daily: given(keys.count("keepDaily")),
+            keep_weekly: given(keys.count("keepWeekly")),
+            keep_monthly: given(keys.count("keepMonthly")),
+            keep_yearly: given(keys.count("keepYearly")),
+            keep_within: given(keys.parsed("keepWithin", "give a duration such as 14d or P14D", |text| {
+                text.parse::<Span>().ok().filter(|span| !span.is_negative()).map(SpanFieldwise)
+            })),
+            min_keep: given(keys.count("minKeep")),
+        };
+        // A rule that was passed over for its spelling would remove what it should keep.
+        let unknown: Vec<String> = keys.unknown().take(super::MOST_UNKNOWN).collect();
+        for name in unknown {
+            keys.note(&name, "not a rule of retention", "take one of those that `apim-dr schema` prints");
+        }
+        fields.problems.append(&mut keys.problems);
+        Ok(Some(retention))
+    }
+}
+
+/// A noted problem already stops the payload; what stands in its place does not matter.
+fn given<T>(read: Read<Option<T>>) -> Option<T> {
+    read.ok().flatten()
+}

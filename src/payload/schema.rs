@@ -1,0 +1,109 @@
+//! The body as a JSON Schema, for people, editors and generators.
+//!
+//! Describes the canonical spelling; the parser takes names and fixed words in any case. What fields
+//! mean together (credentials, ways to the storage account) is said in words.
+
+use schemars::{JsonSchema, Schema, schema_for};
+
+use super::Retention;
+
+const GUID: &str = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}";
+const DOMAIN_LABEL: &str = "[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?";
+const SERVICE_NAME: &str = "[a-zA-Z]([a-zA-Z0-9-]{0,48}[a-zA-Z0-9])?";
+
+/// The body's JSON Schema, draft 2020-12.
+pub fn schema() -> Schema {
+    schema_for!(Body)
+}
+
+/// A backup or a restore of an Azure API Management service, as `POST /api/backup` and
+/// `POST /api/restore` take it.
+///
+/// Names match without case; unknown fields are ignored and named in the answer's warnings. Null and
+/// the empty text count as absent.
+#[derive(JsonSchema)]
+#[schemars(title = "apim-dr payload", rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes the body; `parse` reads it")]
+struct Body {
+    /// Application that calls Azure Resource Manager. Goes with `clientSecret` and `tenantId`; without
+    /// all three the app calls with its own identity.
+    #[schemars(regex(pattern = format!("^{GUID}$")), example = &"11111111-2222-3333-4444-555555555555")]
+    application_id: Option<String>,
+    /// Secret of that application.
+    #[schemars(example = &"not-a-real-secret", extend("writeOnly" = true))]
+    client_secret: Option<String>,
+    /// Its tenant: an id or a domain name.
+    #[schemars(regex(pattern = format!(r"^({GUID}|{DOMAIN_LABEL}(\.{DOMAIN_LABEL})+)$")), length(max = 253), example = &"contoso.onmicrosoft.com")]
+    tenant_id: Option<String>,
+    /// Subscription of the service.
+    #[schemars(regex(pattern = format!("^{GUID}$")), example = &"aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee")]
+    subscription_id: String,
+    /// Resource group of the service.
+    #[schemars(
+        regex(pattern = r"^[\p{L}\p{N}_.()-]{0,89}[\p{L}\p{N}_()-]$"),
+        example = &"apimdrresourcegroup"
+    )]
+    resource_group: String,
+    /// Name of the service.
+    #[schemars(regex(pattern = format!("^{SERVICE_NAME}$")), example = &"sampleapim")]
+    apim_instance: String,
+    /// Name of the blob that a backup writes, or overwrites, and a restore reads.
+    #[schemars(
+        regex(pattern = r"^[^\p{Cc}\\?#/]+(/[^\p{Cc}\\?#/]+)*$"),
+        length(max = 1024),
+        example = &"apimbackup"
+    )]
+    backup_name: String,
+    /// Has to agree with the route. A restore has to say so, here or in `confirm`.
+    #[schemars(extend("enum" = ["backup", "restore", null]))]
+    operation: Option<String>,
+    /// Container of the blob.
+    #[schemars(regex(pattern = "^[a-z0-9](-?[a-z0-9]){2,62}$"), length(max = 63), example = &"backup")]
+    container_name: String,
+    /// Name of the storage account, not its address.
+    #[schemars(regex(pattern = "^[a-z0-9]{3,24}$"), example = &"apimdrstorage")]
+    storage_account: String,
+    /// Key of the storage account, base64. Without it API Management uses a managed identity.
+    #[schemars(example = &"bm90LWEtcmVhbC1rZXk=", extend("writeOnly" = true, "contentEncoding" = "base64"))]
+    access_key: Option<String>,
+    /// How API Management reaches the storage account. Absent: with `accessKey` if there is one, with
+    /// the identity that `clientId` names, else with its system-assigned identity.
+    #[schemars(extend(
+        "enum" = ["AccessKey", "SystemAssignedManagedIdentity", "UserAssignedManagedIdentity", null]
+    ))]
+    access_type: Option<String>,
+    /// Client id of the user-assigned identity with which API Management reaches the storage account.
+    /// Not the application that signs in: that is `applicationId`.
+    #[schemars(regex(pattern = format!("^{GUID}$")), example = &"66666666-7777-8888-9999-000000000000")]
+    client_id: Option<String>,
+    /// Says that a restore is meant: `RESTORE`, a blank and the name in `apimInstance`.
+    #[schemars(regex(pattern = "^RESTORE "), example = &"RESTORE sampleapim")]
+    confirm: Option<String>,
+    /// Known, but not carried out by this version: what to append to `backupName`, `date` or a template.
+    #[schemars(example = &"date")]
+    name_suffix: Option<String>,
+    /// Known, but not carried out by this version: time zone of that date, by its IANA or Windows name.
+    #[schemars(example = &"Pacific/Auckland", example = &"New Zealand Standard Time")]
+    time_zone: Option<String>,
+    /// Known, but not carried out by this version: which recovery points to keep.
+    retention: Option<Retention>,
+    /// Known, but not carried out by this version: https URL to call at the end.
+    #[schemars(
+        url,
+        regex(pattern = "^https://"),
+        example = &"https://callback.example/?sig=not-a-real-key",
+        extend("writeOnly" = true)
+    )]
+    callback_url: Option<String>,
+    /// Known, but not carried out by this version: a configured target, in place of the fields above.
+    #[schemars(example = &"primary")]
+    target: Option<String>,
+    /// Known, but not carried out by this version: the service whose recovery points are meant.
+    #[schemars(regex(pattern = format!("^{SERVICE_NAME}$")), example = &"sampleapim")]
+    source: Option<String>,
+    /// Known, but not carried out by this version: restore the newest recovery point up to this instant.
+    #[schemars(extend("format" = "date-time"), example = &"2026-11-30T01:00:00Z")]
+    at: Option<String>,
+    /// Known, but not carried out by this version: back up the service before it is overwritten.
+    safety_backup: Option<bool>,
+}
