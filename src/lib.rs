@@ -6,6 +6,7 @@
 //! and see from and into `domain`; `domain` and `emulator` import nothing of ours.
 //! `tests/it/architecture.rs` holds this.
 
+pub mod azure;
 pub mod domain;
 pub mod emulator;
 pub mod payload;

@@ -1,0 +1,236 @@
+//! API Management behind Azure Resource Manager: reads a service, starts backups and restores, and asks how
+//! they fare.
+//!
+//! Knows nothing of operations and their journal: one call, one answer. What an answer means is decided in
+//! [`lro`], without I/O.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use url::Url;
+use uuid::Uuid;
+
+use super::{
+    cloud::Endpoints,
+    entra::{TokenConfig, Tokens},
+    http::{Http, Limits, NoAnswer, Repeat, Request, Response, hide},
+};
+use crate::{
+    domain::{Answer, AzureError, Continuation, Kind, Plan, Secret, ServiceId, ServiceStatus},
+    ports::{Access, ApiManagement, Clock, Order, Poll, ReadError},
+};
+
+mod lro;
+mod wire;
+
+pub use wire::ApiVersion;
+
+/// What it takes to speak to Azure Resource Manager.
+#[derive(Debug, Clone)]
+pub struct ArmConfig {
+    pub endpoints: Endpoints,
+    pub api_version: ApiVersion,
+    pub limits: Limits,
+    pub tokens: TokenConfig,
+}
+
+/// Azure Resource Manager.
+#[derive(Debug)]
+pub struct Arm {
+    endpoints: Endpoints,
+    api_version: ApiVersion,
+    http: Arc<Http>,
+    tokens: Tokens,
+    clock: Arc<dyn Clock>,
+    /// Its time less ours, in milliseconds.
+    ahead: AtomicI64,
+}
+
+/// Why an exchange came to no answer.
+enum Unanswered {
+    /// No token, so nothing was sent.
+    Token(ReadError),
+    /// The token was refused, and it is too late to send again.
+    TooLate,
+    Network(NoAnswer),
+}
+
+impl Arm {
+    /// Does no I/O.
+    pub fn new(config: ArmConfig, clock: Arc<dyn Clock>) -> Self {
+        let ArmConfig { endpoints, api_version, limits, tokens } = config;
+        let http = Arc::new(Http::new(limits, clock.clone()));
+        let tokens = Tokens::new(tokens, endpoints.authority.clone(), http.clone(), clock.clone());
+        Self { endpoints, api_version, http, tokens, clock, ahead: AtomicI64::new(0) }
+    }
+
+    fn url(&self, service: &ServiceId, action: Option<Kind>) -> Result<Url, AzureError> {
+        let segments = [
+            "subscriptions",
+            service.subscription.as_str(),
+            "resourceGroups",
+            service.resource_group.as_str(),
+            "providers",
+            "Microsoft.ApiManagement",
+            "service",
+            service.name.as_str(),
+        ];
+        let path: Vec<_> =
+            segments.into_iter().chain(action.map(Kind::as_str)).map(urlencoding::encode).collect();
+        let arm = self.endpoints.arm.as_str().trim_end_matches('/');
+        let url = format!("{arm}/{}?api-version={}", path.join("/"), self.api_version);
+        Url::parse(&url).map_err(|error| AzureError::local(format!("no URL for {service}: {error}")))
+    }
+
+    /// Sends the request with a token, and after a 401 once more with a new one.
+    async fn exchange(
+        &self,
+        mut request: Request,
+        access: &Access,
+        may_send: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Response, Unanswered> {
+        let token = self.token(access).await?;
+        let response = self.send(&mut request, &token, may_send).await?;
+        if response.status != 401 {
+            return Ok(response);
+        }
+        tracing::info!(azure.request_id = response.ids.request, "the access token was refused");
+        self.tokens.forget(&token);
+        let token = self.token(access).await?;
+        self.send(&mut request, &token, may_send).await
+    }
+
+    async fn send(
+        &self,
+        request: &mut Request,
+        token: &Secret,
+        may_send: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Response, Unanswered> {
+        request.authorize(token).map_err(|error| Unanswered::Token(ReadError::Definite(error)))?;
+        // Asked last: the token may have taken a while.
+        if !may_send() {
+            return Err(Unanswered::TooLate);
+        }
+        let response = self.http.send(request).await.map_err(Unanswered::Network)?;
+        if let Some(date) = response.date() {
+            let ahead = date.duration_since(self.clock.now()).as_millis();
+            self.ahead.store(i64::try_from(ahead).unwrap_or_default(), Ordering::Relaxed);
+        }
+        Ok(response)
+    }
+
+    async fn token(&self, access: &Access) -> Result<Secret, Unanswered> {
+        self.tokens.token(access, &self.endpoints.audience).await.map_err(Unanswered::Token)
+    }
+
+    /// A GET, which may be repeated at will.
+    async fn get(&self, url: Url, access: &Access) -> Result<Response, ReadError> {
+        let mut request = Request::get(url);
+        request.set_client_id(&Uuid::new_v4());
+        self.exchange(request, access, &|| true).await.map_err(|unanswered| match unanswered {
+            Unanswered::Token(error) => error,
+            Unanswered::TooLate => ReadError::Transient(AzureError::local(TOO_LATE)),
+            Unanswered::Network(no_answer) => ReadError::Transient(no_answer.error),
+        })
+    }
+}
+
+const TOO_LATE: &str = "it became too late to send it";
+
+#[async_trait]
+impl ApiManagement for Arm {
+    fn now(&self) -> Timestamp {
+        let ahead = SignedDuration::from_millis(self.ahead.load(Ordering::Relaxed));
+        let now = self.clock.now();
+        now.checked_add(ahead).unwrap_or(now)
+    }
+
+    async fn service(&self, service: &ServiceId, access: &Access) -> Result<ServiceStatus, ReadError> {
+        let url = self.url(service, None).map_err(ReadError::Definite)?;
+        let response = self.get(url, access).await?;
+        if response.status == 200 {
+            return wire::service(&response.body).ok_or_else(|| {
+                let mut error = AzureError::local("an answer that is not an API Management service");
+                error.ids = response.ids;
+                ReadError::Transient(error)
+            });
+        }
+        let mut error = wire::azure_error(&response);
+        error.remedy = error.remedy.or_else(|| read_remedy(response.status).map(str::to_owned));
+        if response.is_transient() {
+            Err(ReadError::Transient(error))
+        } else {
+            Err(ReadError::Definite(error))
+        }
+    }
+
+    async fn prepare(&self, plan: &Plan, access: &Access) -> Result<(), ReadError> {
+        wire::check_access(plan, self.api_version).map_err(ReadError::Definite)?;
+        self.tokens.token(access, &self.endpoints.audience).await.map(drop)
+    }
+
+    async fn start(&self, order: Order<'_>, may_post: &(dyn Fn() -> bool + Sync)) -> Answer {
+        let Order { plan, access, access_key, attempt } = order;
+        let prepared = self
+            .url(&plan.service, Some(plan.kind))
+            .and_then(|url| Ok((url, wire::start_body(plan, access_key, self.api_version)?)));
+        let (url, body) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => return Answer::Refused { error },
+        };
+        let mut request = Request::post(url.clone(), "application/json", body, Repeat::Never);
+        request.set_client_id(&attempt);
+        let mut answer = match self.exchange(request, access, may_post).await {
+            Ok(response) => lro::begin(&url, &response),
+            Err(Unanswered::Token(error)) => Answer::NotSent { reason: error.to_string() },
+            Err(Unanswered::TooLate) => Answer::NotSent { reason: TOO_LATE.to_owned() },
+            Err(Unanswered::Network(NoAnswer { never_sent: true, error })) => {
+                Answer::NotSent { reason: error.to_string() }
+            }
+            Err(Unanswered::Network(NoAnswer { error, .. })) => Answer::Unknown { error },
+        };
+        if let Answer::Refused { error } | Answer::Busy { error, .. } | Answer::Unknown { error } =
+            &mut answer
+        {
+            hide(error, access_key.into_iter().chain(&access.client_secret));
+        }
+        answer
+    }
+
+    async fn poll(&self, continuation: &Continuation, access: &Access) -> Poll {
+        let url = match Url::parse(continuation.url()) {
+            Ok(url) if lro::is_same_place(&self.endpoints.arm, &url) => url,
+            _ => {
+                let error = AzureError::local("the address of the operation is not Azure Resource Manager's");
+                return Poll::Refused(
+                    error.with_remedy("set APIM_DR_ARM_ENDPOINT as it was when the operation began"),
+                );
+            }
+        };
+        match self.get(url, access).await {
+            Ok(response) => lro::next(continuation, &response),
+            Err(ReadError::Definite(error) | ReadError::Transient(error)) => {
+                Poll::Unread { error, after: lro::DEFAULT_PAUSE }
+            }
+        }
+    }
+}
+
+/// What to do when a service may not be read and Azure's code tells nothing.
+fn read_remedy(status: u16) -> Option<&'static str> {
+    match status {
+        401 => Some("check APIM_DR_CLOUD and APIM_DR_ARM_AUDIENCE: the token is not taken"),
+        403 => Some("grant the caller Microsoft.ApiManagement/service/read on the service"),
+        404 => Some("check subscription, resource group and name of the API Management service"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod recorded_tests;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,30 @@
+//! Azure: the only place that speaks to it, except for blobs.
+//!
+//! - `cloud`: where Azure is, and which places may get a secret
+//! - `http`: one client with limits, retries and the ids of each exchange
+//! - `entra`: access tokens
+//! - `arm`: API Management behind Azure Resource Manager, `arm::lro` its long-running operations
+//! - `remedy`: what to do about known errors
+//!
+//! Knows no operation, no journal and no schedule: one call, one answer.
+
+mod arm;
+mod cloud;
+mod entra;
+mod http;
+mod remedy;
+#[cfg(test)]
+mod testing;
+
+pub use arm::{ApiVersion, Arm, ArmConfig};
+pub use cloud::{Cloud, Endpoints, Overrides};
+pub use entra::{Credential, TokenConfig, TokenEndpoint};
+pub use http::Limits;
+
+/// A setting whose value cannot be used, and what it must be. The value is not told: it may be a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{setting} {must}")]
+pub struct InvalidSetting {
+    pub setting: &'static str,
+    pub must: &'static str,
+}
