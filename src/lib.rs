@@ -9,5 +9,7 @@
 pub mod azure;
 pub mod domain;
 pub mod emulator;
+pub mod keys;
 pub mod payload;
 pub mod ports;
+pub mod records;

@@ -1,0 +1,47 @@
+//! Our own formats in object storage: what is written where, and nothing about why.
+//!
+//! Two verbs only, create if absent and delete; see docs/records.md for every object.
+
+mod journal;
+mod location;
+mod locks;
+mod state_key;
+mod store;
+
+use std::sync::Arc;
+
+use object_store::memory::InMemory;
+
+pub use location::{InvalidLocation, Location};
+
+use crate::{keys::StateKey, ports::RecordsError};
+use store::Store;
+
+/// The records of one deployment.
+#[derive(Debug, Clone)]
+pub struct Records {
+    store: Store,
+    key: StateKey,
+}
+
+impl Records {
+    /// Opens the records at `location`, checks that they can be written, and loads the state key (or
+    /// makes one, unless `key` is given).
+    pub async fn open(location: &Location, key: Option<StateKey>) -> Result<Self, RecordsError> {
+        let store = match location {
+            Location::Memory => Store::new(Arc::new(InMemory::new())),
+            Location::Directory(path) => Store::local(path)?,
+        };
+        store.probe().await?;
+        let key = match key {
+            Some(key) => key,
+            None => state_key::load_or_create(&store, location).await?,
+        };
+        Ok(Self { store, key })
+    }
+
+    /// The key that seals credentials and signs links.
+    pub fn state_key(&self) -> &StateKey {
+        &self.key
+    }
+}

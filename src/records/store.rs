@@ -1,0 +1,141 @@
+//! Create if absent, read, list, delete: JSON objects over `object_store`.
+
+use std::{fs, io, path::Path as FsPath, sync::Arc};
+
+use futures::TryStreamExt;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, local::LocalFileSystem, path::Path};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use uuid::Uuid;
+
+use crate::ports::RecordsError;
+
+/// The newest version of any object that this program reads.
+const VERSION: u32 = 1;
+
+/// A store of JSON objects.
+#[derive(Debug, Clone)]
+pub(super) struct Store(Arc<dyn ObjectStore>);
+
+/// Whether a create was ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Created {
+    Ours,
+    /// Somebody else's object stands there.
+    Taken,
+}
+
+/// What every object of ours says of itself.
+#[derive(Debug, Serialize, Deserialize)]
+struct Header {
+    version: u32,
+    writer: Uuid,
+}
+
+impl Store {
+    pub(super) fn new(store: Arc<dyn ObjectStore>) -> Self {
+        Self(store)
+    }
+
+    /// A store in a local directory, which is made if need be and readable by its owner only.
+    pub(super) fn local(directory: &FsPath) -> Result<Self, RecordsError> {
+        make_private_directory(directory)
+            .map_err(|source| failed("make the directory", directory.display().to_string(), source))?;
+        let store = LocalFileSystem::new_with_prefix(directory)
+            .map_err(|source| failed("open the directory", directory.display().to_string(), source))?;
+        Ok(Self(Arc::new(store.with_fsync(true))))
+    }
+
+    /// Writes an object twice to see that the second create is refused: everything rests on that.
+    pub(super) async fn probe(&self) -> Result<(), RecordsError> {
+        let path = Path::from(format!("probe/{}", Uuid::new_v4()));
+        let header = |writer| Header { version: VERSION, writer };
+        let mut created = Vec::new();
+        for writer in [Uuid::new_v4(), Uuid::new_v4()] {
+            created.push(self.create(&path, &header(writer), writer).await?);
+        }
+        self.delete(&path).await?;
+        if created == [Created::Ours, Created::Taken] {
+            return Ok(());
+        }
+        Err(failed("probe", path.to_string(), "the store does not refuse to create what is already there"))
+    }
+
+    /// Creates `object`, which carries `writer`, if nothing is there.
+    ///
+    /// The store repeats a create whose answer was lost, so "already exists" may be our own, and an
+    /// error may hide a success: both are settled by reading back who wrote it.
+    pub(super) async fn create<T: Serialize + Sync>(
+        &self,
+        path: &Path,
+        object: &T,
+        writer: Uuid,
+    ) -> Result<Created, RecordsError> {
+        let bytes = serde_json::to_vec(object).map_err(|source| failed("write", path.to_string(), source))?;
+        let options = PutOptions::from(PutMode::Create);
+        let Err(error) = self.0.put_opts(path, bytes.into(), options).await else { return Ok(Created::Ours) };
+        match self.read::<Header>(path).await {
+            Ok(Some(header)) if header.writer == writer => Ok(Created::Ours),
+            Ok(Some(_)) | Err(RecordsError::Corrupt { .. }) => Ok(Created::Taken),
+            Ok(None) | Err(_) => Err(failed("create", path.to_string(), error)),
+        }
+    }
+
+    /// Reads an object; `None` if there is none.
+    pub(super) async fn read<T: DeserializeOwned>(&self, path: &Path) -> Result<Option<T>, RecordsError> {
+        let bytes = match self.0.get(path).await {
+            Ok(found) => found.bytes().await,
+            Err(error) => Err(error),
+        };
+        let bytes = match bytes {
+            Ok(bytes) => bytes,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(source) => return Err(failed("read", path.to_string(), source)),
+        };
+        let corrupt = |reason: String| RecordsError::Corrupt { path: path.to_string(), reason };
+        let header: Header = serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?;
+        if header.version > VERSION {
+            return Err(corrupt(format!("it has version {}, this program reads {VERSION}", header.version)));
+        }
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| corrupt(error.to_string()))
+    }
+
+    /// The names below `prefix`, in order, whatever their depth.
+    pub(super) async fn list(&self, prefix: &Path) -> Result<Vec<Path>, RecordsError> {
+        let listed = self.0.list(Some(prefix)).map_ok(|object| object.location).try_collect::<Vec<_>>().await;
+        let mut names = listed.map_err(|source| failed("list", prefix.to_string(), source))?;
+        names.sort();
+        Ok(names)
+    }
+
+    /// The folders right below `prefix`, in order.
+    pub(super) async fn folders(&self, prefix: &Path) -> Result<Vec<Path>, RecordsError> {
+        let listed = self.0.list_with_delimiter(Some(prefix)).await;
+        let mut names = listed.map_err(|source| failed("list", prefix.to_string(), source))?.common_prefixes;
+        names.sort();
+        Ok(names)
+    }
+
+    /// Deletes an object; that it is gone already is fine.
+    pub(super) async fn delete(&self, path: &Path) -> Result<(), RecordsError> {
+        match self.0.delete(path).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(source) => Err(failed("delete", path.to_string(), source)),
+        }
+    }
+}
+
+/// Makes `directory`, readable by its owner only if it was not there.
+fn make_private_directory(directory: &FsPath) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(directory)
+}
+
+pub(super) fn failed(
+    action: &'static str,
+    path: String,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> RecordsError {
+    RecordsError::Store { action, path, source: source.into() }
+}
