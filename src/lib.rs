@@ -13,3 +13,4 @@ pub mod keys;
 pub mod payload;
 pub mod ports;
 pub mod records;
+pub mod workflows;

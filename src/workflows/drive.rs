@@ -1,0 +1,157 @@
+//! Who turns the crank: one operation until it must wait too long, or all that are open.
+
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures::{StreamExt, stream};
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::{Error, Next, Step, advance};
+use crate::{
+    domain::{Operation, OperationId, later},
+    ports::Ports,
+};
+
+/// How many steps run at the same time in one process.
+const STEPS_AT_ONCE: usize = 64;
+/// How many failed steps in a row end a drive; the next sweep takes it up again.
+const FAILURES_IN_A_ROW: u32 = 5;
+
+/// Drives operations. One process drives each operation at most once at a time.
+#[derive(Debug)]
+pub struct Driver {
+    ports: Ports,
+    steps: Semaphore,
+    driven: Mutex<HashSet<OperationId>>,
+    stop: CancellationToken,
+}
+
+/// What a sweep came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Operations that were found open.
+    pub open: usize,
+    pub closed: usize,
+    /// Operations whose step failed; the others went on.
+    pub failed: usize,
+}
+
+impl Driver {
+    pub fn new(ports: Ports) -> Self {
+        Self {
+            ports,
+            steps: Semaphore::new(STEPS_AT_ONCE),
+            driven: Mutex::default(),
+            stop: CancellationToken::new(),
+        }
+    }
+
+    pub fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// Ends every drive after the step it is in; what is left open is carried on by the next process.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Completes when the driver was told to stop.
+    pub async fn stopped(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// Advances one operation until it has ended or would have to wait past `until`, telling `watch` of
+    /// every step. `None`: this process drives it already.
+    pub async fn drive(
+        &self,
+        id: OperationId,
+        until: Timestamp,
+        mut watch: impl FnMut(&Operation),
+    ) -> Option<Result<Step, Error>> {
+        let _claim = Claim::take(&self.driven, id)?;
+        let mut failures = 0;
+        loop {
+            let step = match self.step(id).await {
+                Ok(step) => step,
+                Err(error) => {
+                    failures += 1;
+                    if !error.is_transient() || failures == FAILURES_IN_A_ROW {
+                        return Some(Err(error));
+                    }
+                    tracing::warn!(operation.id = %id, error = ?error, "a step failed; taking it again");
+                    self.pause(Duration::from_secs(1 << failures)).await;
+                    continue;
+                }
+            };
+            failures = 0;
+            watch(&step.operation);
+            match step.next {
+                Next::At(at) if at <= until && !self.stop.is_cancelled() => {
+                    self.pause(at.duration_since(self.ports.azure.now()).try_into().unwrap_or_default())
+                        .await;
+                }
+                _ => return Some(Ok(step)),
+            }
+        }
+    }
+
+    /// Advances everything that is open, all at the same time, staying for what falls due within
+    /// `linger`. One operation that fails never stops the others.
+    pub async fn sweep(&self, linger: Duration) -> Result<Swept, Error> {
+        let until = later(self.ports.azure.now(), linger);
+        let open = self.ports.journal.open_operations().await.map_err(|source| Error::Sweep { source })?;
+        let swept = Swept { open: open.len(), ..Swept::default() };
+        let driven =
+            stream::iter(open.into_iter().map(|id| async move { (id, self.drive(id, until, |_| ()).await) }));
+        let swept = driven.buffer_unordered(usize::MAX).fold(swept, |mut swept, (id, result)| async move {
+            match result {
+                Some(Ok(Step { next: Next::Closed, .. })) => swept.closed += 1,
+                Some(Ok(_)) | None => {}
+                Some(Err(error)) => {
+                    swept.failed += 1;
+                    tracing::error!(operation.id = %id, error = ?error, "this operation cannot go on; the others do");
+                }
+            }
+            swept
+        });
+        Ok(swept.await)
+    }
+
+    /// Waits, but not longer than until the stop.
+    async fn pause(&self, pause: Duration) {
+        tokio::select! {
+            () = self.ports.clock.sleep(pause) => {}
+            () = self.stop.cancelled() => {}
+        }
+    }
+
+    async fn step(&self, id: OperationId) -> Result<Step, Error> {
+        let _permit = self.steps.acquire().await;
+        advance(&self.ports, id).await
+    }
+}
+
+/// The right to drive an operation in this process; given back when dropped.
+struct Claim<'a> {
+    driven: &'a Mutex<HashSet<OperationId>>,
+    id: OperationId,
+}
+
+impl<'a> Claim<'a> {
+    fn take(driven: &'a Mutex<HashSet<OperationId>>, id: OperationId) -> Option<Self> {
+        let mut ids = driven.lock().unwrap_or_else(PoisonError::into_inner);
+        // Only a claim that was made may exist: dropping one gives it back.
+        ids.insert(id).then(|| Self { driven, id })
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.driven.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}

@@ -1,0 +1,38 @@
+//! Why a workflow stopped.
+
+use crate::{
+    domain::{IllegalEvent, OperationId},
+    ports::RecordsError,
+};
+
+/// Why a workflow stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("there is no operation {0}")]
+    NotFound(OperationId),
+    #[error("{action} operation {id} failed")]
+    Records {
+        action: &'static str,
+        id: OperationId,
+        #[source]
+        source: RecordsError,
+    },
+    #[error("looking for open operations failed")]
+    Sweep {
+        #[source]
+        source: RecordsError,
+    },
+    #[error("operation {id} is in a state from which it cannot go on")]
+    Illegal {
+        id: OperationId,
+        #[source]
+        source: IllegalEvent,
+    },
+}
+
+impl Error {
+    /// Whether the same call may succeed later without anybody changing anything.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Records { source: RecordsError::Store { .. }, .. } | Self::Sweep { .. })
+    }
+}
