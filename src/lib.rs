@@ -6,6 +6,7 @@
 //! and see from and into `domain`; `domain` and `emulator` import nothing of ours.
 //! `tests/it/architecture.rs` holds this.
 
+pub mod app;
 pub mod azure;
 pub mod domain;
 pub mod emulator;
@@ -13,4 +14,9 @@ pub mod keys;
 pub mod payload;
 pub mod ports;
 pub mod records;
+pub mod serve;
+pub mod settings;
+pub mod telemetry;
+mod triggers;
+mod view;
 pub mod workflows;

@@ -1,0 +1,144 @@
+//! The composition root: settings in, a working app out.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::OnceCell;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use crate::{
+    azure::Arm,
+    domain::OperationId,
+    keys::StateKey,
+    payload::RestorePolicy,
+    ports::{Clock, Ports},
+    records::Records,
+    settings::{Problem, Settings},
+    workflows::Driver,
+};
+
+/// Everything a trigger or a command needs.
+#[derive(Debug)]
+pub struct App {
+    pub driver: Driver,
+    pub restore_policy: RestorePolicy,
+    /// Base of the links that callers get; `None`: as they reached us.
+    pub public_url: Option<String>,
+    key: StateKey,
+    under_host: bool,
+    tasks: TaskTracker,
+}
+
+impl App {
+    /// Builds the app that `settings` describe. The records are opened, and probed, here.
+    pub async fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, Problem> {
+        let arm = settings.arm.clone();
+        let arm = arm.ok_or_else(|| Problem::new("APIM_DR_ARM_ENDPOINT", "no endpoint to work with"))?;
+        let azure = Arm::new(arm, clock.clone());
+        let records =
+            Records::open(&settings.records, settings.state_key.clone()).await.map_err(|error| {
+                tracing::error!(error = ?error, records = %settings.records, "the records cannot be opened");
+                Problem::new(
+                    "APIM_DR_RECORDS",
+                    format!("{} cannot be used: {}", settings.records, chain(&error)),
+                )
+            })?;
+        let key = records.state_key().clone();
+        let ports = Ports {
+            clock,
+            azure: Arc::new(azure),
+            journal: Arc::new(records),
+            deadlines: settings.deadlines,
+        };
+        Ok(Self {
+            driver: Driver::new(ports),
+            restore_policy: settings.restore_policy.clone(),
+            public_url: settings.public_url.clone(),
+            key,
+            under_host: settings.under_host,
+            tasks: TaskTracker::new(),
+        })
+    }
+
+    pub fn ports(&self) -> &Ports {
+        self.driver.ports()
+    }
+
+    pub fn key(&self) -> &StateKey {
+        &self.key
+    }
+
+    /// Takes the first steps of an operation in the background. Under the host the sweep takes the later
+    /// ones, because an instance may be frozen once it has answered; stand-alone it is followed to its end.
+    pub fn pursue(self: &Arc<Self>, id: OperationId) {
+        let app = self.clone();
+        let until = if self.under_host { self.ports().azure.now() } else { Timestamp::MAX };
+        let task = async move {
+            if let Some(Err(error)) = app.driver.drive(id, until, |_| ()).await {
+                tracing::error!(operation.id = %id, error = ?error, "the operation waits for the next sweep");
+            }
+        };
+        self.tasks.spawn(task.in_current_span());
+    }
+
+    /// Waits until the steps that were taken in the background are over.
+    pub async fn settle(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.tasks.reopen();
+    }
+}
+
+/// An error and its causes, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// The app as soon as its settings and its records allow. Bad settings never stop the process: under
+/// the host that would be a crash loop, and nobody could be told what is wrong.
+#[derive(Debug)]
+pub struct Gate {
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    app: OnceCell<Arc<App>>,
+    /// What the last try to open the app said.
+    unready: Mutex<Option<Problem>>,
+}
+
+/// Why there is no app, for the caller who met it.
+#[derive(Debug)]
+pub struct Unready(pub Vec<Problem>);
+
+impl Gate {
+    pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Self {
+        Self { settings, clock, app: OnceCell::new(), unready: Mutex::default() }
+    }
+
+    /// The app; opened by whoever asks first, and again if that failed.
+    pub async fn app(&self) -> Result<Arc<App>, Unready> {
+        if !self.settings.problems.is_empty() {
+            return Err(Unready(self.settings.problems.clone()));
+        }
+        let open = || async { App::open(&self.settings, self.clock.clone()).await.map(Arc::new) };
+        let opened = self.app.get_or_try_init(open).await.cloned();
+        *self.unready.lock().unwrap_or_else(PoisonError::into_inner) = opened.as_ref().err().cloned();
+        opened.map_err(|problem| Unready(vec![problem]))
+    }
+
+    /// What is wrong, as far as known without looking.
+    pub fn problems(&self) -> Vec<Problem> {
+        let unready = self.unready.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.settings.problems.iter().cloned().chain(unready).collect()
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+}

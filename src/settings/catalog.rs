@@ -1,0 +1,87 @@
+//! Every setting this version knows: one table for reading, printing and documenting.
+
+/// A setting, as people read about it.
+#[derive(Debug)]
+pub struct Setting {
+    pub name: &'static str,
+    pub meaning: &'static str,
+    /// What holds when it is not set.
+    pub default: &'static str,
+    /// Its value is never shown.
+    pub secret: bool,
+}
+
+const fn plain(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+    Setting { name, meaning, default, secret: false }
+}
+
+const fn secret(name: &'static str, meaning: &'static str) -> Setting {
+    Setting { name, meaning, default: "", secret: true }
+}
+
+/// In the order in which people meet them.
+pub const SETTINGS: &[Setting] = &[
+    plain(
+        "APIM_DR_RECORDS",
+        "file:.apim-dr (required under the host)",
+        "where operations are recorded: file:<directory> or memory:",
+    ),
+    plain("APIM_DR_LISTEN", "127.0.0.1:7071", "address to listen on without a host; loopback only"),
+    plain(
+        "APIM_DR_BACKUP_SCHEDULE",
+        "(required under the host)",
+        "schedule of the timer trigger, NCRONTAB in UTC, such as 0 0 1 * * *",
+    ),
+    plain(
+        "APIM_DR_CREDENTIAL",
+        "auto",
+        "who calls Azure when a request brings no secret: auto, client-secret, managed-identity, workload-identity, azure-cli",
+    ),
+    plain("AZURE_TENANT_ID", "", "tenant of client-secret"),
+    plain("AZURE_CLIENT_ID", "", "application of client-secret; alone: the user-assigned managed identity"),
+    secret("AZURE_CLIENT_SECRET", "secret of client-secret"),
+    plain("AZURE_SUBSCRIPTION_ID", "", "subscription of backup and restore on the command line"),
+    secret("AZURE_STORAGE_KEY", "storage account key of backup and restore on the command line"),
+    plain("APIM_DR_TOKEN_ENDPOINT", "v2", "Entra ID's token endpoint: v2 (scope) or v1 (resource)"),
+    plain("APIM_DR_CLOUD", "public", "public, usgov or china"),
+    plain("AZURE_AUTHORITY_HOST", "the cloud's", "Entra ID, in place of the cloud's"),
+    plain(
+        "APIM_DR_ARM_ENDPOINT",
+        "the cloud's",
+        "Azure Resource Manager, in place of the cloud's; the only host that gets its tokens",
+    ),
+    plain("APIM_DR_ARM_AUDIENCE", "the cloud's", "for whom tokens are asked, in place of the cloud's"),
+    plain("APIM_DR_API_VERSION", "2024-05-01", "api-version of API Management"),
+    plain(
+        "APIM_DR_ALLOW_HTTP_LOOPBACK",
+        "false",
+        "true lets tokens go over plain http to this machine: for the emulator",
+    ),
+    secret(
+        "APIM_DR_STATE_KEY",
+        "32 bytes in base64 that seal credentials and sign links; default: made once, kept in the records",
+    ),
+    plain("APIM_DR_PUBLIC_URL", "WEBSITE_HOSTNAME, else the request's", "base of the links that callers get"),
+    plain(
+        "APIM_DR_RESTORE_CONFIRM",
+        "operation",
+        "what a restore must say: operation (\"operation\": \"restore\") or phrase (\"confirm\": \"RESTORE <instance>\")",
+    ),
+    plain(
+        "APIM_DR_RESTORE_TARGETS",
+        "all",
+        "the only instances that may be restored into, separated by commas",
+    ),
+    plain("APIM_DR_BACKUP_DEADLINE", "6h", "how long a backup may wait to start"),
+    plain("APIM_DR_RESTORE_DEADLINE", "12h", "how long a restore may wait to start"),
+    plain("APIM_DR_LOG", "info", "what is logged, as a tracing filter"),
+];
+
+/// Settings that promise protection which this version does not give: refused rather than ignored.
+pub(super) const NOT_YET: &[&str] = &[
+    "APIM_DR_KEYS",
+    "APIM_DR_REQUIRE_PRINCIPAL",
+    "APIM_DR_REFUSE_PAYLOAD_SECRETS",
+    "APIM_DR_TARGETS",
+    "APIM_DR_NOTIFY",
+];

@@ -1,0 +1,341 @@
+//! The environment, read once. Nothing else reads it.
+
+mod catalog;
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+
+use axum::http::uri::Authority;
+use jiff::SignedDuration;
+use serde::Serialize;
+
+pub use catalog::{SETTINGS, Setting};
+
+use crate::{
+    azure::{
+        ApiVersion, ArmConfig, Cloud, Credential, Endpoints, Limits, Overrides, TokenConfig, TokenEndpoint,
+    },
+    domain::{ClientId, Secret, TenantId},
+    keys::StateKey,
+    payload::{Confirmation, RestorePolicy},
+    ports::Deadlines,
+    records::Location,
+};
+
+/// The environment, as it was when the process began.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl FromIterator<(String, String)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
+        Self(variables.into_iter().collect())
+    }
+}
+
+impl Environment {
+    /// The value of a variable; an empty one counts as absent.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Variables that look like settings of ours and are none.
+    fn unknown(&self) -> impl Iterator<Item = &str> {
+        let names = self.0.keys().map(String::as_str).filter(|name| name.starts_with("APIM_DR_"));
+        names.filter(|name| SETTINGS.iter().all(|setting| setting.name != *name))
+    }
+}
+
+/// A setting that is wrong: its name and the remedy, never its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    pub setting: String,
+    pub remedy: String,
+}
+
+impl Problem {
+    pub fn new(setting: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { setting: setting.into(), remedy: remedy.into() }
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.setting, self.remedy)
+    }
+}
+
+/// The settings, each checked. Where one is wrong its default stands in and `problems` names it: nobody
+/// may act on such settings, but the process can still say what is wrong.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub problems: Vec<Problem>,
+    /// What is odd but harms nothing.
+    pub warnings: Vec<String>,
+    pub records: Location,
+    pub state_key: Option<StateKey>,
+    pub under_host: bool,
+    pub listen: SocketAddr,
+    pub public_url: Option<String>,
+    pub restore_policy: RestorePolicy,
+    pub deadlines: Deadlines,
+    /// `None`: its endpoints are among the problems.
+    pub arm: Option<ArmConfig>,
+    /// For the command line.
+    pub subscription: Option<String>,
+    pub storage_key: Option<Secret>,
+    pub log: String,
+}
+
+impl Settings {
+    pub fn read(environment: &Environment) -> Self {
+        let mut reader = Reader { environment, problems: Vec::new() };
+        let port = reader.parse("FUNCTIONS_CUSTOMHANDLER_PORT", "give a port number", u16::from_str);
+        let under_host = environment.get("FUNCTIONS_CUSTOMHANDLER_PORT").is_some();
+        let allow_http_loopback = reader.flag("APIM_DR_ALLOW_HTTP_LOOPBACK");
+        let records = reader.records(under_host);
+        let listen = match port {
+            Some(port) => SocketAddr::from(([127, 0, 0, 1], port)),
+            None => reader.listen(),
+        };
+        if under_host && environment.get("APIM_DR_BACKUP_SCHEDULE").is_none() {
+            reader.problem(
+                "APIM_DR_BACKUP_SCHEDULE",
+                "set it: without it the host does not run the timer at all",
+            );
+        }
+        for name in catalog::NOT_YET {
+            if environment.get(name).is_some() {
+                reader.problem(name, "remove it: this version does not carry it out");
+            }
+        }
+        let arm = reader.arm(under_host, allow_http_loopback);
+        let state_key = reader.parse(
+            "APIM_DR_STATE_KEY",
+            "give 32 bytes in base64, as `openssl rand -base64 32` prints them",
+            StateKey::from_base64,
+        );
+        let public_url = reader.public_url(allow_http_loopback);
+        let restore_policy = reader.restore_policy();
+        let deadlines = Deadlines {
+            backup: reader.duration("APIM_DR_BACKUP_DEADLINE", Duration::from_hours(6)),
+            restore: reader.duration("APIM_DR_RESTORE_DEADLINE", Duration::from_hours(12)),
+        };
+        let warnings = environment
+            .unknown()
+            .filter(|name| !catalog::NOT_YET.contains(name))
+            .map(|name| format!("{name} is not a setting of this version"));
+        Self {
+            warnings: warnings.collect(),
+            records,
+            state_key,
+            under_host,
+            listen,
+            public_url,
+            restore_policy,
+            deadlines,
+            arm,
+            subscription: environment.get("AZURE_SUBSCRIPTION_ID").map(str::to_owned),
+            storage_key: environment.get("AZURE_STORAGE_KEY").map(Secret::new),
+            log: environment.get("APIM_DR_LOG").unwrap_or("info").to_owned(),
+            problems: reader.problems,
+        }
+    }
+}
+
+/// Collects what is wrong while reading on.
+struct Reader<'a> {
+    environment: &'a Environment,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn problem(&mut self, name: &str, remedy: impl Into<String>) {
+        self.problems.push(Problem::new(name, remedy));
+    }
+
+    fn parse<T, E>(&mut self, name: &str, remedy: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<T> {
+        let value = parse(self.environment.get(name)?).ok();
+        if value.is_none() {
+            self.problem(name, remedy);
+        }
+        value
+    }
+
+    fn flag(&mut self, name: &str) -> bool {
+        self.parse(name, "set it to true or false", bool::from_str).unwrap_or_default()
+    }
+
+    fn duration(&mut self, name: &str, default: Duration) -> Duration {
+        let parse = |text: &str| match text.parse::<SignedDuration>().map(Duration::try_from) {
+            Ok(Ok(duration)) if !duration.is_zero() => Ok(duration),
+            _ => Err(()),
+        };
+        self.parse(name, "give a duration, such as 6h, 90m or PT6H", parse).unwrap_or(default)
+    }
+
+    fn records(&mut self, under_host: bool) -> Location {
+        const REMEDY: &str = "give file:<directory> or memory:";
+        if under_host && self.environment.get("APIM_DR_RECORDS").is_none() {
+            self.problem("APIM_DR_RECORDS", "set it: under the host there is no default in this version");
+        }
+        let location = self.parse("APIM_DR_RECORDS", REMEDY, Location::from_str);
+        location.unwrap_or_else(|| Location::Directory(".apim-dr".into()))
+    }
+
+    fn listen(&mut self) -> SocketAddr {
+        const REMEDY: &str = "give a loopback address and port, such as 127.0.0.1:7071: this version has no keys, \
+                              so anybody who reaches it may start a restore";
+        let parse = |text: &str| {
+            text.parse().ok().filter(|address: &SocketAddr| address.ip().is_loopback()).ok_or(())
+        };
+        self.parse("APIM_DR_LISTEN", REMEDY, parse)
+            .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 7071)))
+    }
+
+    fn public_url(&mut self, allow_http_loopback: bool) -> Option<String> {
+        const REMEDY: &str = "give an https address, such as https://apim-dr.example.com";
+        let parse = |text: &str| {
+            let url = url::Url::parse(text).map_err(|_| ())?;
+            let allowed = url.scheme() == "https" || (url.scheme() == "http" && allow_http_loopback);
+            if allowed && url.query().is_none() { Ok(text.to_owned()) } else { Err(()) }
+        };
+        self.parse("APIM_DR_PUBLIC_URL", REMEDY, parse).or_else(|| {
+            self.parse("WEBSITE_HOSTNAME", "the platform sets it to a host name", Authority::from_str)
+                .map(|host| public_url_of(&host))
+        })
+    }
+
+    fn restore_policy(&mut self) -> RestorePolicy {
+        let confirm = |text: &str| match text {
+            "operation" => Ok(Confirmation::Operation),
+            "phrase" => Ok(Confirmation::Phrase),
+            _ => Err(()),
+        };
+        let confirm = self.parse("APIM_DR_RESTORE_CONFIRM", "set it to operation or phrase", confirm);
+        let names =
+            |text: &str| text.split(',').map(|name| name.trim().parse()).collect::<Result<Vec<_>, _>>();
+        let targets =
+            self.parse("APIM_DR_RESTORE_TARGETS", "give names of instances, separated by commas", names);
+        RestorePolicy { confirm: confirm.unwrap_or_default(), targets }
+    }
+
+    fn arm(&mut self, under_host: bool, allow_http_loopback: bool) -> Option<ArmConfig> {
+        let cloud = self
+            .parse("APIM_DR_CLOUD", "set it to public, usgov or china", Cloud::from_str)
+            .unwrap_or_default();
+        let text = |name| self.environment.get(name).map(str::to_owned);
+        let overrides = Overrides {
+            authority: text("AZURE_AUTHORITY_HOST"),
+            arm: text("APIM_DR_ARM_ENDPOINT"),
+            audience: text("APIM_DR_ARM_AUDIENCE"),
+        };
+        let endpoints = Endpoints::new(cloud, &overrides, allow_http_loopback)
+            .map_err(|error| self.problem(error.setting, error.must));
+        let api_version = self.parse(
+            "APIM_DR_API_VERSION",
+            "give a date that has backup and restore, such as 2024-05-01",
+            ApiVersion::from_str,
+        );
+        let credential = self.parse(
+            "APIM_DR_CREDENTIAL",
+            "set it to auto, client-secret, managed-identity, workload-identity or azure-cli",
+            Credential::from_str,
+        );
+        let tokens = TokenConfig {
+            credential: credential.unwrap_or_default(),
+            endpoint: self
+                .parse("APIM_DR_TOKEN_ENDPOINT", "set it to v2 or v1", TokenEndpoint::from_str)
+                .unwrap_or_default(),
+            tenant: self.parse("AZURE_TENANT_ID", TenantId::REMEDY, str::parse),
+            client_id: self.parse("AZURE_CLIENT_ID", ClientId::REMEDY, str::parse),
+            client_secret: self.environment.get("AZURE_CLIENT_SECRET").map(Secret::new),
+            under_host,
+            federated_token_file: self.environment.get("AZURE_FEDERATED_TOKEN_FILE").map(PathBuf::from),
+            has_managed_identity: self.environment.get("IDENTITY_ENDPOINT").is_some(),
+        };
+        Some(ArmConfig {
+            endpoints: endpoints.ok()?,
+            api_version: api_version.unwrap_or(ApiVersion::DEFAULT),
+            limits: Limits::default(),
+            tokens,
+        })
+    }
+}
+
+/// The address behind a host name: plain http only for this machine's own names, where Core Tools listens.
+pub fn public_url_of(authority: &Authority) -> String {
+    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+    let loopback = name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    format!("{}://{authority}", if loopback { "http" } else { "https" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Settings {
+        let pairs = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Settings::read(&pairs.collect())
+    }
+
+    #[test]
+    fn without_any_setting_all_is_well_and_local() {
+        let settings = read(&[]);
+        assert_eq!(settings.problems, []);
+        assert_eq!(settings.records.to_string(), "file:.apim-dr");
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:7071");
+        assert!(!settings.under_host);
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named_with_its_remedy_and_without_its_value() {
+        let wrong = [
+            ("APIM_DR_RECORDS", "s3://x"),
+            ("APIM_DR_LISTEN", "0.0.0.0:80"),
+            ("APIM_DR_CREDENTIAL", "magic"),
+            ("APIM_DR_TOKEN_ENDPOINT", "v3"),
+            ("APIM_DR_CLOUD", "germany"),
+            ("AZURE_AUTHORITY_HOST", "http://login.example.com"),
+            ("APIM_DR_ARM_ENDPOINT", "http://127.0.0.1:1"),
+            ("APIM_DR_API_VERSION", "latest"),
+            ("APIM_DR_ALLOW_HTTP_LOOPBACK", "yes"),
+            ("APIM_DR_STATE_KEY", "tooshort"),
+            ("APIM_DR_PUBLIC_URL", "http://apim-dr.example.com"),
+            ("APIM_DR_RESTORE_CONFIRM", "no"),
+            ("APIM_DR_RESTORE_TARGETS", "a,,b"),
+            ("APIM_DR_BACKUP_DEADLINE", "-6h"),
+            ("APIM_DR_RESTORE_DEADLINE", "soon"),
+            ("APIM_DR_REQUIRE_PRINCIPAL", "true"),
+            ("AZURE_TENANT_ID", "not a tenant"),
+            ("FUNCTIONS_CUSTOMHANDLER_PORT", "99999"),
+        ];
+        for (name, value) in wrong {
+            let problems = read(&[(name, value)]).problems;
+            assert!(problems.iter().any(|problem| problem.setting == name), "{name}: {problems:?}");
+            assert!(!format!("{problems:?}").contains(value), "{name}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn under_the_host_its_port_wins_and_what_it_needs_is_demanded() {
+        let settings = read(&[("FUNCTIONS_CUSTOMHANDLER_PORT", "4711"), ("APIM_DR_LISTEN", "127.0.0.1:1")]);
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:4711");
+        let named: Vec<_> = settings.problems.iter().map(|problem| problem.setting.as_str()).collect();
+        assert_eq!(named, ["APIM_DR_RECORDS", "APIM_DR_BACKUP_SCHEDULE"]);
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_pointed_out() {
+        let settings = read(&[("APIM_DR_RECORD", "memory:")]);
+        assert_eq!(settings.warnings, ["APIM_DR_RECORD is not a setting of this version"]);
+    }
+
+    #[test]
+    fn links_are_https_except_on_this_machine() {
+        let url = |host: &str| public_url_of(&host.parse().unwrap());
+        assert_eq!(url("localhost:7071"), "http://localhost:7071");
+        assert_eq!(url("127.0.0.1:7071"), "http://127.0.0.1:7071");
+        assert_eq!(url("[::1]:7071"), "http://[::1]:7071");
+        assert_eq!(url("app.azurewebsites.net"), "https://app.azurewebsites.net");
+        assert_eq!(url("localhost.example.com"), "https://localhost.example.com");
+    }
+}

@@ -1,0 +1,150 @@
+//! The only place that knows the Functions host: one route per trigger folder, in both of its shapes.
+//!
+//! Proxied HTTP comes in on `/api/...`; what is not proxied comes as an envelope on
+//! `/<function folder>`, is turned into the same request, and is answered by the same handler.
+
+mod health;
+mod invocation;
+mod operations;
+mod problem;
+mod start;
+mod timers;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{Path, Request, State},
+    http::{HeaderMap, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use futures::StreamExt;
+use tower::ServiceExt;
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
+
+use crate::{app::Gate, domain::Kind};
+use invocation::{HttpFunction, Invocation, InvocationResult};
+use problem::ProblemDetails;
+
+/// The host's id of an invocation.
+const INVOCATION_ID: &str = "x-azure-functions-invocationid";
+/// The largest payload that is read.
+const PAYLOAD_LIMIT: usize = 1024 * 1024;
+/// The largest envelope: a payload whose every byte was escaped, and what the host adds.
+const ENVELOPE_LIMIT: usize = 8 * PAYLOAD_LIMIT;
+
+/// The functions with an HTTP trigger, and the routes that stand for them.
+const HTTP_FUNCTIONS: [HttpFunction; 5] = [
+    HttpFunction { folder: "backup-trigger", path: "/api/backup", parameter: None },
+    HttpFunction { folder: "restore-trigger", path: "/api/restore", parameter: None },
+    HttpFunction { folder: "operations-trigger", path: "/api/operations", parameter: Some("id") },
+    HttpFunction { folder: "status-trigger", path: "/api/status", parameter: Some("view") },
+    HttpFunction { folder: "health-trigger", path: "/api/health", parameter: None },
+];
+
+/// All routes, for the host and without it.
+pub(crate) fn router(gate: Arc<Gate>) -> Router {
+    let api = api(gate.clone());
+    let envelopes = Router::new()
+        .route("/timer-trigger", post(timers::timer))
+        .route("/sweep-trigger", post(timers::sweep))
+        .with_state(gate)
+        .route("/{function}", post(http_function).with_state(api.clone()));
+    Router::new()
+        // The host asks at any time whether we are up; the answer must cost nothing.
+        .route("/", get(|| async { "apim-dr\n" }))
+        .merge(envelopes)
+        .merge(api)
+        .fallback(|| async { ProblemDetails::new(StatusCode::NOT_FOUND, "there is nothing at this address") })
+        .layer(CatchPanicLayer::new())
+        .layer(middleware::from_fn(in_span))
+}
+
+/// The routes as callers know them.
+fn api(gate: Arc<Gate>) -> Router {
+    Router::new()
+        .route("/api/backup", post(|state, request| start::start(Kind::Backup, state, request)))
+        .route("/api/restore", post(|state, request| start::start(Kind::Restore, state, request)))
+        .route("/api/operations/{id}", get(operations::show))
+        .route("/api/status", get(no_status_page))
+        .route("/api/status/{view}", get(no_status_page))
+        .route("/api/health", get(health::health))
+        .with_state(gate)
+        .layer(CatchPanicLayer::new())
+}
+
+async fn no_status_page() -> ProblemDetails {
+    ProblemDetails::new(
+        StatusCode::NOT_IMPLEMENTED,
+        "this version has no status page; read one operation by its link",
+    )
+}
+
+/// `POST /<function folder>`: an HTTP trigger in its envelope.
+async fn http_function(
+    State(api): State<Router>,
+    Path(folder): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let Some(function) = HTTP_FUNCTIONS.into_iter().find(|function| function.folder == folder) else {
+        return ProblemDetails::new(StatusCode::NOT_FOUND, "there is no function of this name")
+            .into_response();
+    };
+    let envelope = match read_body(body, ENVELOPE_LIMIT).await {
+        Ok(bytes) => Invocation::parse(&bytes).ok(),
+        Err(problem) => return problem.into_response(),
+    };
+    let Some(request) = envelope.and_then(|envelope| envelope.into_request(function, &headers)) else {
+        let detail = "the body is not an invocation of this function: expected {\"Data\": {\"req\": {...}}}";
+        return ProblemDetails::new(StatusCode::BAD_REQUEST, detail).into_response();
+    };
+    let Ok(response) = api.oneshot(request).await;
+    let (parts, body) = response.into_parts();
+    // Our own answers are small; the limit cannot be met.
+    let body = axum::body::to_bytes(body, ENVELOPE_LIMIT).await.unwrap_or_default();
+    InvocationResult::http(parts.status, &parts.headers, &body).into_response()
+}
+
+/// Every line that is logged while a request is answered carries the host's invocation id.
+async fn in_span(request: Request, next: Next) -> Response {
+    // A forwarding host adds its own behind one that the caller sent.
+    let ids = request.headers().get_all(INVOCATION_ID);
+    let id = ids.iter().next_back().and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
+    if id.is_empty() {
+        return next.run(request).await;
+    }
+    next.run(request).instrument(tracing::info_span!("invocation", invocation.id = id)).await
+}
+
+/// Reads a body whole; the envelope comes chunked, so its length is not known before.
+async fn read_body(body: Body, limit: usize) -> Result<Bytes, ProblemDetails> {
+    let mut chunks = body.into_data_stream();
+    let mut bytes = Vec::new();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| ProblemDetails::new(StatusCode::BAD_REQUEST, "the body broke off"))?;
+        if bytes.len() + chunk.len() > limit {
+            let detail =
+                format!("the body is larger than {limit} bytes; a payload needs less than two thousand");
+            return Err(ProblemDetails::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.into())
+}
+
+/// A body that says it is something else than JSON is not read; one that says nothing is.
+fn require_json(headers: &HeaderMap) -> Result<(), ProblemDetails> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let essence =
+        value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
+        return Ok(());
+    }
+    let detail = "the body must be JSON: send the header Content-Type: application/json";
+    Err(ProblemDetails::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+}

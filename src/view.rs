@@ -1,0 +1,122 @@
+//! An operation as callers see it: the answer on its link, and what the command line prints as JSON.
+//!
+//! Durable Functions' names, so that existing clients understand it, and ours beside them. Has no
+//! secret, because the plan has none.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::domain::{Answer, Evidence, Failure, Operation, Phase, RequestIds, Verification};
+
+/// The body of `GET /api/operations/{id}`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OperationView {
+    name: &'static str,
+    instance_id: String,
+    runtime_status: &'static str,
+    input: Value,
+    custom_status: Value,
+    output: Value,
+    created_time: Timestamp,
+    last_updated_time: Timestamp,
+    id: String,
+    phase: Phase,
+    deadline: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<String>,
+    attempts: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<Evidence>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verification: Option<Verification>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_ids: Option<RequestIds>,
+}
+
+impl From<&Operation> for OperationView {
+    fn from(operation: &Operation) -> Self {
+        let plan = &operation.plan;
+        Self {
+            name: plan.kind.as_str(),
+            instance_id: operation.id.to_string(),
+            runtime_status: runtime_status(operation.phase),
+            input: json!({
+                "service": plan.service.to_string(),
+                "storageAccount": plan.blob.account,
+                "containerName": plan.blob.container,
+                "backupName": plan.blob.name,
+                "access": plan.access,
+            }),
+            custom_status: json!(sentence(operation)),
+            output: output(operation),
+            created_time: operation.opened,
+            last_updated_time: operation.updated,
+            id: operation.id.to_string(),
+            phase: operation.phase,
+            deadline: operation.deadline,
+            waiting: operation.waiting.clone(),
+            attempts: operation.attempts.len(),
+            evidence: operation.evidence.clone(),
+            verification: operation.verification.clone(),
+            failure: operation.failure.clone(),
+            request_ids: operation.attempts.last().and_then(|attempt| match &attempt.answer {
+                Some(Answer::Accepted { ids, .. }) => Some(ids.clone()),
+                _ => None,
+            }),
+        }
+    }
+}
+
+/// Durable Functions' word for a phase.
+fn runtime_status(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Pending => "Pending",
+        Phase::Starting | Phase::Running | Phase::Verifying => "Running",
+        Phase::Succeeded => "Completed",
+        Phase::Failed | Phase::Skipped => "Failed",
+        Phase::Canceled => "Terminated",
+    }
+}
+
+/// Where an operation stands, in one sentence.
+pub(crate) fn sentence(operation: &Operation) -> String {
+    let kind = operation.plan.kind;
+    match operation.phase {
+        Phase::Pending => match &operation.waiting {
+            Some(reason) => format!("waits to start: {reason}"),
+            None => "is about to start".to_owned(),
+        },
+        Phase::Starting => match operation.attempts.last().and_then(|attempt| attempt.answer.as_ref()) {
+            Some(Answer::Unknown { error }) => format!("the answer to its start was lost: {error}"),
+            _ => "its start is on the way to Azure".to_owned(),
+        },
+        Phase::Running => format!("Azure runs the {kind}"),
+        Phase::Verifying => format!("Azure says that the {kind} is done; looking for ourselves"),
+        Phase::Succeeded => match &operation.verification {
+            Some(Verification::Unverified { reason }) => format!("succeeded; unverified: {reason}"),
+            None => "succeeded".to_owned(),
+        },
+        Phase::Failed => match &operation.failure {
+            Some(failure) => format!("failed: {failure}"),
+            None => "failed".to_owned(),
+        },
+        Phase::Canceled => "was cancelled".to_owned(),
+        Phase::Skipped => {
+            format!("was skipped: {}", operation.waiting.as_deref().unwrap_or("its deadline passed"))
+        }
+    }
+}
+
+fn output(operation: &Operation) -> Value {
+    match operation.phase {
+        Phase::Succeeded => {
+            json!({ "backup": operation.plan.blob.to_string(), "evidence": operation.evidence })
+        }
+        Phase::Failed | Phase::Skipped | Phase::Canceled => json!(sentence(operation)),
+        _ => Value::Null,
+    }
+}
