@@ -8,6 +8,8 @@
 
 pub mod app;
 pub mod azure;
+pub mod cli;
+pub mod demo;
 pub mod domain;
 pub mod emulator;
 pub mod keys;

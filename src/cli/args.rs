@@ -1,0 +1,143 @@
+//! Commands and flags. az's spellings work.
+
+use std::net::SocketAddr;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::domain::OperationId;
+
+/// Disaster recovery of Azure API Management.
+#[derive(Debug, Parser)]
+#[command(name = "apim-dr", version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve HTTP and timer triggers: under the Functions host, or stand-alone
+    Serve {
+        /// Address to listen on without a host [default: 127.0.0.1:7071]
+        #[arg(long)]
+        listen: Option<SocketAddr>,
+    },
+    /// Back an API Management instance up, and follow it to its end
+    Backup(BackupArgs),
+    /// Restore an API Management instance from a backup, and follow it to its end
+    Restore(RestoreArgs),
+    /// What was recorded of operations
+    Operations {
+        #[command(subcommand)]
+        command: OperationsCommand,
+    },
+    /// Print the JSON Schema of the payload
+    Schema,
+    /// Print every setting, its value and its meaning; secrets are hidden
+    Settings {
+        #[arg(long, short, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Run a small Azure on this machine, to try things on
+    Emulate(EmulateArgs),
+    /// Back up and restore on the embedded emulator: no account, no network, nothing left behind
+    Demo,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum OperationsCommand {
+    /// The newest operations
+    List {
+        /// How many
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+        #[arg(long, short, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// One operation as a story
+    Show {
+        id: OperationId,
+        #[arg(long, short, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Follow an open operation to its end
+    Follow {
+        id: OperationId,
+        #[arg(long, short, value_enum, default_value_t)]
+        output: Output,
+    },
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    #[default]
+    Table,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    #[command(flatten)]
+    pub(super) order: OrderArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    #[command(flatten)]
+    pub(super) order: OrderArgs,
+    /// "RESTORE <name>": what you would type if you were asked
+    #[arg(long, value_name = "PHRASE")]
+    pub(super) yes: Option<String>,
+}
+
+/// The order, from options, from a payload, or both: an option wins over the payload's field.
+#[derive(Debug, Args)]
+pub(super) struct OrderArgs {
+    /// A payload as it would be posted: a file, or - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub(super) payload: Option<String>,
+    /// Resource group of the API Management instance
+    #[arg(long, short = 'g')]
+    pub(super) resource_group: Option<String>,
+    /// Name of the API Management instance
+    #[arg(long, short)]
+    pub(super) name: Option<String>,
+    /// Blob that the backup writes or the restore reads
+    #[arg(long)]
+    pub(super) backup_name: Option<String>,
+    #[arg(long)]
+    pub(super) storage_account_name: Option<String>,
+    #[arg(long)]
+    pub(super) storage_account_container: Option<String>,
+    /// Better given as `AZURE_STORAGE_KEY`: others on this machine can read a command line
+    #[arg(long)]
+    pub(super) storage_account_key: Option<String>,
+    /// How API Management reaches the storage account: `AccessKey`, `SystemAssignedManagedIdentity` or
+    /// `UserAssignedManagedIdentity`
+    #[arg(long)]
+    pub(super) access_type: Option<String>,
+    /// Client id of API Management's user-assigned identity
+    #[arg(long)]
+    pub(super) client_id: Option<String>,
+    /// [default: `AZURE_SUBSCRIPTION_ID`]
+    #[arg(long)]
+    pub(super) subscription: Option<String>,
+    /// Return as soon as Azure has taken it
+    #[arg(long)]
+    pub(super) no_wait: bool,
+    #[arg(long, short, value_enum, default_value_t)]
+    pub(super) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct EmulateArgs {
+    #[arg(long, default_value = "127.0.0.1:8787")]
+    pub(super) listen: SocketAddr,
+    /// Seconds in Retry-After; 60 is what Azure was recorded to send
+    #[arg(long, default_value_t = 60)]
+    pub(super) retry_after: u32,
+    /// Seconds that a backup or a restore takes
+    #[arg(long, default_value_t = 543)]
+    pub(super) operation_seconds: u64,
+}

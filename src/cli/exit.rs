@@ -1,0 +1,54 @@
+//! Exit codes, for scripts.
+
+use std::process::{ExitCode, Termination};
+
+use crate::domain::Phase;
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0
+    Ok,
+    /// 1: an error, or an operation that failed, was cancelled, or whose outcome is unknown.
+    Failed,
+    /// 5: busy, or skipped because it was busy until its deadline.
+    Skipped,
+    /// 6: there is no such thing.
+    NotFound,
+    /// 64: wrong usage or an invalid payload.
+    Usage,
+    /// 130: Ctrl-C.
+    Interrupted,
+}
+
+impl Exit {
+    /// Says what is wrong with the command line or the payload.
+    pub fn usage(message: &str) -> Self {
+        eprintln!("error: {message}");
+        Self::Usage
+    }
+
+    /// The code for the end of an operation.
+    pub(super) fn of(phase: Phase) -> Self {
+        match phase {
+            Phase::Failed | Phase::Canceled => Self::Failed,
+            Phase::Skipped => Self::Skipped,
+            Phase::Succeeded | Phase::Pending | Phase::Starting | Phase::Running | Phase::Verifying => {
+                Self::Ok
+            }
+        }
+    }
+}
+
+impl Termination for Exit {
+    fn report(self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Ok => 0,
+            Self::Failed => 1,
+            Self::Skipped => 5,
+            Self::NotFound => 6,
+            Self::Usage => 64,
+            Self::Interrupted => 130,
+        })
+    }
+}

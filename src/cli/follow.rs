@@ -1,0 +1,116 @@
+//! Follows one operation to its end, showing where it stands.
+
+use std::{io::IsTerminal as _, sync::Arc, time::Duration};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
+
+use super::{args::Output, exit::Exit, print, story};
+use crate::{
+    app::App,
+    domain::{Operation, OperationId, Phase},
+    view::{OperationView, sentence},
+    workflows::{Error, Step},
+};
+
+pub(super) async fn follow(app: &Arc<App>, id: OperationId, output: Output) -> anyhow::Result<Exit> {
+    run(app, id, false, output).await
+}
+
+/// Drives an operation; with `no_wait` only until Azure has taken it.
+pub(super) async fn run(
+    app: &Arc<App>,
+    id: OperationId,
+    no_wait: bool,
+    output: Output,
+) -> anyhow::Result<Exit> {
+    let progress = Progress::new();
+    let drive = app.driver.drive(id, Timestamp::MAX, |operation| {
+        progress.show(operation);
+        if no_wait && operation.phase >= Phase::Running {
+            app.driver.stop();
+        }
+    });
+    tokio::pin!(drive);
+    let mut interrupted = false;
+    let driven = loop {
+        tokio::select! {
+            driven = &mut drive => break driven,
+            signal = tokio::signal::ctrl_c(), if !interrupted => {
+                signal?;
+                interrupted = true;
+                app.driver.stop();
+                progress.say("stopping after this step; Ctrl-C again leaves at once");
+            }
+            _ = tokio::signal::ctrl_c(), if interrupted => return Ok(left(id)),
+        }
+    };
+    progress.finish();
+    let step = match driven {
+        Some(Ok(step)) => step,
+        Some(Err(Error::NotFound(id))) => {
+            eprintln!("error: there is no operation {id} in the records");
+            return Ok(Exit::NotFound);
+        }
+        Some(Err(error)) => return Err(error.into()),
+        None => anyhow::bail!("this process drives the operation already"),
+    };
+    let Step { operation, .. } = step;
+    if interrupted && !operation.phase.is_closed() {
+        return Ok(left(id));
+    }
+    report(&operation, output)
+}
+
+/// What Ctrl-C leaves behind.
+fn left(id: OperationId) -> Exit {
+    eprintln!("interrupted; Azure goes on with what it took. Follow it: apim-dr operations follow {id}");
+    Exit::Interrupted
+}
+
+/// Prints how it ended, or how far it came.
+fn report(operation: &Operation, output: Output) -> anyhow::Result<Exit> {
+    match output {
+        Output::Json => print(&serde_json::to_string_pretty(&OperationView::from(operation))?)?,
+        Output::Table => print(&story::ending(operation))?,
+    };
+    Ok(Exit::of(operation.phase))
+}
+
+/// A bar with the elapsed time on a terminal; elsewhere a line for each change.
+struct Progress {
+    bar: ProgressBar,
+    terminal: bool,
+}
+
+impl Progress {
+    fn new() -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed_precise} {wide_msg}") {
+            bar.set_style(style);
+        }
+        if terminal {
+            bar.enable_steady_tick(Duration::from_millis(120));
+        }
+        Self { bar, terminal }
+    }
+
+    fn show(&self, operation: &Operation) {
+        let plan = &operation.plan;
+        self.say(&format!("{} of {}: {}", plan.kind, plan.service.name, sentence(operation)));
+    }
+
+    fn say(&self, message: &str) {
+        if self.terminal {
+            self.bar.set_message(message.to_owned());
+        } else if self.bar.message() != message {
+            eprintln!("{message}");
+            self.bar.set_message(message.to_owned());
+        }
+    }
+
+    fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,110 @@
+//! The command line: commands and flags, and what each prints.
+
+mod args;
+mod exit;
+mod follow;
+mod operations;
+mod start;
+mod story;
+
+use std::{io::Write as _, sync::Arc, time::Duration};
+
+use tokio::net::TcpListener;
+
+pub use args::{Cli, Command};
+pub use exit::Exit;
+
+use crate::{
+    app::{App, Gate},
+    demo, payload,
+    ports::SystemClock,
+    serve,
+    settings::{Environment, SETTINGS, Settings},
+};
+use args::{OperationsCommand, Output};
+
+/// Runs one command.
+pub async fn run(command: Command, settings: Settings, environment: &Environment) -> anyhow::Result<Exit> {
+    match command {
+        Command::Serve { listen } => {
+            let listen = listen.filter(|_| !settings.under_host).unwrap_or(settings.listen);
+            if !listen.ip().is_loopback() {
+                return Ok(Exit::usage("--listen: only loopback addresses, this version has no keys"));
+            }
+            let listener = TcpListener::bind(listen).await?;
+            let gate = Arc::new(Gate::new(settings, Arc::new(SystemClock)));
+            serve::serve(gate, listener, serve::stop_signal()).await?;
+            Ok(Exit::Ok)
+        }
+        Command::Backup(args) => Box::pin(start::backup(args, settings)).await,
+        Command::Restore(args) => Box::pin(start::restore(args, settings)).await,
+        Command::Operations { command } => match command {
+            OperationsCommand::List { limit, output } => {
+                operations::list(&open(&settings).await?, limit, output).await
+            }
+            OperationsCommand::Show { id, output } => {
+                operations::show(&open(&settings).await?, id, output).await
+            }
+            OperationsCommand::Follow { id, output } => {
+                follow::follow(&open(&settings).await?, id, output).await
+            }
+        },
+        Command::Schema => print(&serde_json::to_string_pretty(&payload::schema())?),
+        Command::Settings { output } => print_settings(&settings, environment, output),
+        Command::Emulate(args) => {
+            demo::emulate(args.listen, args.retry_after, Duration::from_secs(args.operation_seconds)).await?;
+            Ok(Exit::Ok)
+        }
+        Command::Demo => demo::run().await.map(|()| Exit::Ok),
+    }
+}
+
+/// Opens the app, or says which settings are in the way.
+async fn open(settings: &Settings) -> anyhow::Result<Arc<App>> {
+    let problems = match settings.problems.as_slice() {
+        [] => match App::open(settings, Arc::new(SystemClock)).await {
+            Ok(app) => return Ok(Arc::new(app)),
+            Err(problem) => vec![problem],
+        },
+        problems => problems.to_vec(),
+    };
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    anyhow::bail!("bad settings\n  {}", lines.join("\n  "))
+}
+
+/// Every setting with its value and where that comes from; secrets hidden, nothing asked of the network.
+fn print_settings(settings: &Settings, environment: &Environment, output: Output) -> anyhow::Result<Exit> {
+    let value = |setting: &crate::settings::Setting| match environment.get(setting.name) {
+        Some(_) if setting.secret => (crate::domain::Secret::HIDDEN, "environment"),
+        Some(value) => (value, "environment"),
+        None => (setting.default, "default"),
+    };
+    if output == Output::Json {
+        let rows = SETTINGS.iter().map(|setting| {
+            let (value, source) = value(setting);
+            serde_json::json!({ "name": setting.name, "value": value, "source": source, "meaning": setting.meaning })
+        });
+        let all = serde_json::json!({
+            "settings": rows.collect::<Vec<_>>(), "problems": settings.problems, "warnings": settings.warnings,
+        });
+        print(&serde_json::to_string_pretty(&all)?)?;
+    } else {
+        for setting in SETTINGS {
+            let (value, source) = value(setting);
+            print(&format!("{} = {value}  ({source})\n    {}", setting.name, setting.meaning))?;
+        }
+        for line in settings.problems.iter().map(ToString::to_string).chain(settings.warnings.iter().cloned())
+        {
+            eprintln!("warning: {line}");
+        }
+    }
+    Ok(if settings.problems.is_empty() { Exit::Ok } else { Exit::Failed })
+}
+
+/// Prints to stdout; a reader that went away is no error.
+fn print(text: &str) -> anyhow::Result<Exit> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(Exit::Ok),
+    }
+}

@@ -1,0 +1,127 @@
+//! `apim-dr backup`, `apim-dr restore`.
+
+use std::{
+    fs,
+    io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _},
+};
+
+use anyhow::Context as _;
+use serde_json::{Map, Value};
+
+use super::{
+    args::{BackupArgs, OrderArgs, RestoreArgs},
+    exit::Exit,
+    follow, open,
+};
+use crate::{
+    domain::Kind,
+    payload::{self, Confirmation, Parsed, RestorePolicy},
+    settings::Settings,
+    workflows,
+};
+
+pub(super) async fn backup(args: BackupArgs, settings: Settings) -> anyhow::Result<Exit> {
+    let body = body(&args.order, &settings)?;
+    start(Kind::Backup, &body, &args.order, settings).await
+}
+
+/// A restore overwrites a whole service: whoever orders it writes its name.
+pub(super) async fn restore(args: RestoreArgs, settings: Settings) -> anyhow::Result<Exit> {
+    let without = body(&args.order, &settings)?;
+    let phrase = match args.yes {
+        Some(phrase) => phrase,
+        None if io::stdin().is_terminal() && args.order.payload.as_deref() != Some("-") => ask(&without)?,
+        None => return Ok(Exit::usage("a restore overwrites the instance: add --yes \"RESTORE <name>\"")),
+    };
+    let body = with_field(&without, "confirm", &phrase);
+    let policy = RestorePolicy { confirm: Confirmation::Phrase, ..settings.restore_policy };
+    start(Kind::Restore, &body, &args.order, Settings { restore_policy: policy, ..settings }).await
+}
+
+async fn start(kind: Kind, body: &[u8], args: &OrderArgs, settings: Settings) -> anyhow::Result<Exit> {
+    let order = payload::parse(kind, body, &settings.restore_policy)
+        .and_then(|Parsed { payload, warnings }| Ok((payload.into_order()?, warnings)));
+    let ((plan, credentials), warnings) = match order {
+        Ok(order) => order,
+        Err(problems) => {
+            for problem in problems {
+                eprintln!("error: {problem}");
+            }
+            return Ok(Exit::Usage);
+        }
+    };
+    for warning in warnings {
+        eprintln!("warning: {warning}");
+    }
+    let app = open(&settings).await?;
+    let operation = workflows::open(app.ports(), plan, &credentials).await?;
+    follow::run(&app, operation.id, args.no_wait, args.output).await
+}
+
+/// The payload: what was given whole, with the options laid over it.
+fn body(args: &OrderArgs, settings: &Settings) -> anyhow::Result<Vec<u8>> {
+    let mut body = match args.payload.as_deref() {
+        Some("-") => {
+            let mut body = Vec::new();
+            io::stdin().read_to_end(&mut body).context("standard input cannot be read")?;
+            body
+        }
+        Some(path) => fs::read(path).with_context(|| format!("{path} cannot be read"))?,
+        None => b"{}".to_vec(),
+    };
+    let options = [
+        ("resourceGroup", &args.resource_group),
+        ("apimInstance", &args.name),
+        ("backupName", &args.backup_name),
+        ("storageAccount", &args.storage_account_name),
+        ("containerName", &args.storage_account_container),
+        ("accessKey", &args.storage_account_key),
+        ("accessType", &args.access_type),
+        ("clientId", &args.client_id),
+        ("subscriptionId", &args.subscription),
+    ];
+    for (field, value) in options {
+        if let Some(value) = value {
+            body = with_field(&body, field, value);
+        }
+    }
+    if let Some(subscription) = settings.subscription.as_deref().filter(|_| !has(&body, "subscriptionId")) {
+        body = with_field(&body, "subscriptionId", subscription);
+    }
+    let access_is_said = ["accessKey", "accessType", "clientId"].iter().any(|field| has(&body, field));
+    if let Some(key) = settings.storage_key.as_ref().filter(|_| !access_is_said) {
+        body = with_field(&body, "accessKey", key.expose());
+    }
+    Ok(body)
+}
+
+fn object(body: &[u8]) -> Option<Map<String, Value>> {
+    serde_json::from_slice(body).ok()
+}
+
+fn has(body: &[u8], field: &str) -> bool {
+    object(body).is_some_and(|object| object.keys().any(|key| key.eq_ignore_ascii_case(field)))
+}
+
+/// Lays one field over a payload. What is no object stays as it is: the parser says what is wrong with it.
+fn with_field(body: &[u8], field: &str, value: &str) -> Vec<u8> {
+    let Some(mut object) = object(body) else { return body.to_vec() };
+    object.retain(|key, _| !key.eq_ignore_ascii_case(field));
+    object.insert(field.to_owned(), value.into());
+    Value::Object(object).to_string().into_bytes()
+}
+
+/// Asks on the terminal.
+fn ask(body: &[u8]) -> anyhow::Result<String> {
+    let name = object(body)
+        .and_then(|object| {
+            let field = object.into_iter().find(|(key, _)| key.eq_ignore_ascii_case("apimInstance"));
+            field.and_then(|(_, value)| value.as_str().map(str::to_owned))
+        })
+        .unwrap_or_else(|| "<name>".to_owned());
+    eprint!("This overwrites {name}. Type RESTORE {name} to go on: ");
+    io::stderr().flush()?;
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
