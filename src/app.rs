@@ -15,6 +15,7 @@ use crate::{
     ports::{Clock, Ports},
     records::Records,
     settings::{Problem, Settings},
+    telemetry::chain,
     workflows::Driver,
 };
 
@@ -38,7 +39,7 @@ impl App {
         let azure = Arm::new(arm, clock.clone());
         let records =
             Records::open(&settings.records, settings.state_key.clone()).await.map_err(|error| {
-                tracing::error!(error = ?error, records = %settings.records, "the records cannot be opened");
+                tracing::error!(error = &error as &dyn std::error::Error, records = %settings.records, "the records cannot be opened");
                 Problem::new(
                     "APIM_DR_RECORDS",
                     format!("{} cannot be used: {}", settings.records, chain(&error)),
@@ -76,7 +77,7 @@ impl App {
         let until = if self.under_host { self.ports().azure.now() } else { Timestamp::MAX };
         let task = async move {
             if let Some(Err(error)) = app.driver.drive(id, until, |_| ()).await {
-                tracing::error!(operation.id = %id, error = ?error, "the operation waits for the next sweep");
+                tracing::error!(operation.id = %id, error = &error as &dyn std::error::Error, "the operation waits for the next sweep");
             }
         };
         self.tasks.spawn(task.in_current_span());
@@ -88,17 +89,6 @@ impl App {
         self.tasks.wait().await;
         self.tasks.reopen();
     }
-}
-
-/// An error and its causes, in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 /// The app as soon as its settings and its records allow. Bad settings never stop the process: under

@@ -59,7 +59,10 @@ async fn follow_what_is_open(gate: Arc<Gate>) {
     loop {
         if let Ok(app) = gate.app().await {
             if let Err(error) = app.driver.sweep(LINGER).await {
-                tracing::error!(error = ?error, "the sweep failed; the next one tries again");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the sweep failed; the next one tries again"
+                );
             }
             app.ports().clock.sleep(PAUSE).await;
         } else {

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::cloud::is_nearby;
 use crate::{
     domain::{AzureError, POST_TIMEOUT, RequestIds, Secret},
-    ports::Clock,
+    ports::{Clock, ReadError},
 };
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
@@ -162,7 +162,15 @@ impl Response {
 pub(super) struct NoAnswer {
     /// Certainly nothing was sent, at no attempt. Otherwise nobody knows.
     pub(super) never_sent: bool,
+    /// The other side's certificate is signed by nobody we know: asking again does not help.
+    untrusted: bool,
     pub(super) error: AzureError,
+}
+
+impl NoAnswer {
+    pub(super) fn into_read_error(self) -> ReadError {
+        if self.untrusted { ReadError::Definite(self.error) } else { ReadError::Transient(self.error) }
+    }
 }
 
 /// The client. Built at its first use: reading the certificate authorities would be most of a cold start.
@@ -183,7 +191,11 @@ impl Http {
 
     /// Sends the request, an idempotent one again while that may help and the limits allow.
     pub(super) async fn send(&self, request: &Request) -> Result<Response, NoAnswer> {
-        let client = self.client(&request.url).map_err(|error| NoAnswer { never_sent: true, error })?;
+        let client = self.client(&request.url).map_err(|error| NoAnswer {
+            never_sent: true,
+            untrusted: true,
+            error,
+        })?;
         let began = self.clock.now();
         let mut sent = false;
         let mut attempt = 1;
@@ -221,6 +233,7 @@ impl Http {
                 Some(received.response.retry_after().unwrap_or_else(|| jittered(attempt)))
             }
             Ok(received) if received.whole => None,
+            Err(no_answer) if no_answer.untrusted => None,
             Ok(_) | Err(_) => Some(jittered(attempt)),
         }
     }
@@ -232,11 +245,11 @@ impl Http {
         *outgoing.body_mut() = (!request.body.is_empty()).then(|| request.body.clone().into());
         let mut incoming = client.execute(outgoing).await.map_err(|error| {
             let never_sent = error.is_connect() || error.is_builder();
-            let mut error = network_error(request, error);
+            let (mut error, untrusted) = network_error(request, error);
             error.ids = request.ids();
             error.attempts = attempt;
             tracing::warn!(duration_ms = millis(self.elapsed_since(began)), "{error}");
-            NoAnswer { never_sent, error }
+            NoAnswer { never_sent, untrusted, error }
         })?;
         let (body, whole) = self.body(&mut incoming, &request.url).await;
         let headers = std::mem::take(incoming.headers_mut());
@@ -339,10 +352,13 @@ pub(super) fn hide<'a>(error: &mut AzureError, secrets: impl IntoIterator<Item =
     }
 }
 
-fn network_error(request: &Request, error: reqwest::Error) -> AzureError {
+/// The error, and whether it is that we do not trust the other side.
+fn network_error(request: &Request, error: reqwest::Error) -> (AzureError, bool) {
     let reason = chain(error);
     let told = AzureError::local(format!("{} {}: {reason}", request.method, shown(&request.url)));
-    if reason.contains("UnknownIssuer") { told.with_remedy(SET_AUTHORITIES) } else { told }
+    // rustls' `CertificateError::UnknownIssuer`; reqwest gives its words only.
+    let untrusted = reason.contains("UnknownIssuer");
+    (if untrusted { told.with_remedy(SET_AUTHORITIES) } else { told }, untrusted)
 }
 
 /// The error and its causes, in one line.

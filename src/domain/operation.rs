@@ -336,3 +336,7 @@ fn may_fail(phase: Phase, kind: FailureKind) -> bool {
         FailureKind::OutcomeUnknown => matches!(phase, Phase::Starting | Phase::Running),
     }
 }
+
+#[cfg(test)]
+#[path = "operation_tests.rs"]
+mod tests;

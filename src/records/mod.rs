@@ -7,6 +7,8 @@ mod location;
 mod locks;
 mod state_key;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -14,7 +14,7 @@ const VERSION: u32 = 1;
 
 /// A store of JSON objects.
 #[derive(Debug, Clone)]
-pub(super) struct Store(Arc<dyn ObjectStore>);
+pub(super) struct Store(pub(super) Arc<dyn ObjectStore>);
 
 /// Whether a create was ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

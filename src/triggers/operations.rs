@@ -37,7 +37,7 @@ pub(super) async fn show(
         return Err(unknown());
     }
     let entry = app.ports().journal.last(id).await.map_err(|error| {
-        tracing::error!(operation.id = %id, error = ?error, "reading an operation failed");
+        tracing::error!(operation.id = %id, error = &error as &dyn std::error::Error, "reading an operation failed");
         ProblemDetails::unavailable("the records cannot be read now")
     })?;
     let operation = entry.ok_or_else(unknown)?.operation;

@@ -37,7 +37,7 @@ pub(super) async fn start(
     }
     let link = Link::new(&app, &parts.uri, base_url(app.public_url.as_deref(), &parts.headers, &parts.uri)?);
     let operation = workflows::open(app.ports(), plan, &credentials).await.map_err(|error| {
-        tracing::error!(error = ?error, "opening an operation failed");
+        tracing::error!(error = &error as &dyn std::error::Error, "opening an operation failed");
         ProblemDetails::unavailable("the records cannot be written now; nothing was started")
     })?;
     app.pursue(operation.id);

@@ -216,7 +216,7 @@ async fn record_answer(
         match taken {
             Ok(entry) => newest = entry.ok_or(Error::NotFound(id))?,
             Err(error) if error.is_transient() && failures < ANSWER_RETRIES => {
-                tracing::error!(operation.id = %id, error = ?error, "Azure's answer is not written down yet");
+                tracing::error!(operation.id = %id, error = &error as &dyn std::error::Error, "Azure's answer is not written down yet");
                 ports.clock.sleep(Duration::from_secs(1 << failures.min(5))).await;
                 failures += 1;
             }
@@ -236,7 +236,7 @@ async fn written(ports: &Ports, entry: Entry) -> Step {
 /// Closing may be left half done: the marker stays, and a sweep closes again.
 async fn closed(ports: &Ports, entry: Entry) -> Step {
     if let Err(error) = ports.journal.close(&entry).await {
-        tracing::warn!(operation.id = %entry.operation.id, %error, "closing is not finished; the next sweep does it");
+        tracing::warn!(operation.id = %entry.operation.id, error = &error as &dyn std::error::Error, "closing is not finished; the next sweep does it");
     }
     Step { next: Next::Closed, operation: entry.operation }
 }

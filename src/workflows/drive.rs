@@ -83,7 +83,7 @@ impl Driver {
                     if !error.is_transient() || failures == FAILURES_IN_A_ROW {
                         return Some(Err(error));
                     }
-                    tracing::warn!(operation.id = %id, error = ?error, "a step failed; taking it again");
+                    tracing::warn!(operation.id = %id, error = &error as &dyn std::error::Error, "a step failed; taking it again");
                     self.pause(Duration::from_secs(1 << failures)).await;
                     continue;
                 }
@@ -114,7 +114,7 @@ impl Driver {
                 Some(Ok(_)) | None => {}
                 Some(Err(error)) => {
                     swept.failed += 1;
-                    tracing::error!(operation.id = %id, error = ?error, "this operation cannot go on; the others do");
+                    tracing::error!(operation.id = %id, error = &error as &dyn std::error::Error, "this operation cannot go on; the others do");
                 }
             }
             swept

@@ -134,7 +134,7 @@ impl Arm {
         self.exchange(request, access, &|| true).await.map_err(|unanswered| match unanswered {
             Unanswered::Token(error) => error,
             Unanswered::TooLate => ReadError::Transient(AzureError::local(TOO_LATE)),
-            Unanswered::Network(no_answer) => ReadError::Transient(no_answer.error),
+            Unanswered::Network(no_answer) => no_answer.into_read_error(),
         })
     }
 }
@@ -188,7 +188,7 @@ impl ApiManagement for Arm {
             Ok(response) => lro::begin(&url, &response),
             Err(Unanswered::Token(error)) => Answer::NotSent { reason: error.to_string() },
             Err(Unanswered::TooLate) => Answer::NotSent { reason: TOO_LATE.to_owned() },
-            Err(Unanswered::Network(NoAnswer { never_sent: true, error })) => {
+            Err(Unanswered::Network(NoAnswer { never_sent: true, error, .. })) => {
                 Answer::NotSent { reason: error.to_string() }
             }
             Err(Unanswered::Network(NoAnswer { error, .. })) => Answer::Unknown { error },

@@ -23,7 +23,7 @@ pub(super) fn token(
     sent: Option<&Secret>,
     now: Timestamp,
 ) -> Result<Token, ReadError> {
-    let response = outcome.map_err(|no_answer| ReadError::Transient(no_answer.error))?;
+    let response = outcome.map_err(NoAnswer::into_read_error)?;
     if response.status == 200 {
         return read(&response.body, now).ok_or_else(|| {
             let mut error = AzureError::local("the token endpoint's answer holds no token");

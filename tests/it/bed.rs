@@ -1,0 +1,260 @@
+//! The harness: an emulator and the app on free ports, in one simulated time.
+
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+
+use apim_dr::{
+    app::Gate,
+    emulator::{Clock as EmulatedClock, Config, Emulator, accounts},
+    ports::Clock,
+    serve,
+    settings::{Environment, Settings},
+};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use reqwest::{Client, Method, Response, StatusCode, header};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+/// When every test begins.
+const START: &str = "2026-11-21T01:00:00Z";
+
+/// The emulator's clock, as the app's: waiting moves it, so that no test sleeps.
+#[derive(Clone)]
+pub(crate) struct SimulatedClock(pub(crate) EmulatedClock);
+
+impl fmt::Debug for SimulatedClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SimulatedClock({})", self.0.now())
+    }
+}
+
+#[async_trait]
+impl Clock for SimulatedClock {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    async fn sleep(&self, pause: Duration) {
+        self.0.advance(pause);
+        tokio::task::yield_now().await;
+    }
+}
+
+/// An emulator and the app. Dropping one with a fault that never struck fails the test.
+pub(crate) struct Bed {
+    pub(crate) emulator: Emulator,
+    pub(crate) url: String,
+    pub(crate) client: Client,
+    clock: SimulatedClock,
+    variables: BTreeMap<String, String>,
+    records: TempDir,
+    gate: Option<Arc<Gate>>,
+    server: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+impl Bed {
+    pub(crate) async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With settings on top of the emulator's.
+    pub(crate) async fn with(variables: &[(&str, &str)]) -> Self {
+        Self::on(Config::default(), variables).await
+    }
+
+    /// On an emulator that behaves as `config` says, but in simulated time.
+    pub(crate) async fn on(config: Config, variables: &[(&str, &str)]) -> Self {
+        let clock = EmulatedClock::manual(START.parse().unwrap());
+        let config = Config { clock: clock.clone(), ..config };
+        let emulator = Emulator::start(config).await.unwrap();
+        let records = TempDir::new().unwrap();
+        let own = [
+            ("APIM_DR_RECORDS", format!("file:{}", records.path().display())),
+            // As under the host: only a sweep goes on with what waits, so that the test decides when.
+            ("FUNCTIONS_CUSTOMHANDLER_PORT", "7071".to_owned()),
+            ("APIM_DR_BACKUP_SCHEDULE", "0 0 1 * * *".to_owned()),
+        ];
+        let all = emulator.settings().into_iter().chain(own);
+        let mut all: BTreeMap<_, _> = all.map(|(name, value)| (name.to_owned(), value)).collect();
+        all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let mut bed = Self {
+            emulator,
+            url: String::new(),
+            client: Client::builder().no_proxy().build().unwrap(),
+            clock: SimulatedClock(clock),
+            variables: all,
+            records,
+            gate: None,
+            server: None,
+        };
+        bed.serve().await;
+        bed
+    }
+
+    async fn serve(&mut self) {
+        let environment: Environment = self.variables.clone().into_iter().collect();
+        let mut settings = Settings::read(&environment);
+        if let Some(arm) = &mut settings.arm {
+            // Real time: a fault that answers too late must not make the tests wait for half a minute.
+            arm.limits.total = Duration::from_millis(700);
+        }
+        let gate = Arc::new(Gate::new(settings, Arc::new(self.clock.clone())));
+        self.gate = Some(gate.clone());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.url = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let stopped = async {
+            let _ = stopped.await;
+        };
+        let server = tokio::spawn(async { serve::serve(gate, listener, stopped).await.unwrap() });
+        self.server = Some((stop, server));
+    }
+
+    /// The same records, a new process state.
+    pub(crate) async fn restart(&mut self) {
+        if let Some((stop, server)) = self.server.take() {
+            let _ = stop.send(());
+            server.await.unwrap();
+        }
+        self.serve().await;
+    }
+
+    pub(crate) fn records(&self) -> &std::path::Path {
+        self.records.path()
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        self.clock.0.advance(by);
+    }
+
+    /// Posts a body to a route.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        let request = self.client.post(format!("{}{path}", self.url));
+        let request = request.header(header::CONTENT_TYPE, "application/json").body(body.to_string());
+        Answer::of(request.send().await.unwrap()).await
+    }
+
+    pub(crate) async fn get(&self, url: &str) -> Answer {
+        let url = if url.starts_with('/') { format!("{}{url}", self.url) } else { url.to_owned() };
+        Answer::of(self.client.request(Method::GET, url).send().await.unwrap()).await
+    }
+
+    /// What the host does every minute.
+    pub(crate) async fn sweep(&self) -> Answer {
+        let timer = json!({"Schedule": {"AdjustForDST": true}, "ScheduleStatus": null, "IsPastDue": false});
+        let answer = self.post("/sweep-trigger", &json!({"Data": {"timer": timer}, "Metadata": {}})).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        answer
+    }
+
+    /// Posts a start that is taken, and gives its link.
+    pub(crate) async fn open(&self, path: &str, body: &Value) -> String {
+        let answer = self.post(path, body).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+        self.settle().await;
+        answer.header("location")
+    }
+
+    /// Waits until the first steps, which are taken after the answer, are over.
+    pub(crate) async fn settle(&self) {
+        let gate = self.gate.as_ref().expect("the app was started");
+        gate.app().await.expect("the app is ready").settle().await;
+    }
+
+    /// A minute, then a sweep, until the link says how it ended.
+    pub(crate) async fn follow(&self, link: &str) -> Answer {
+        // More minutes than any operation may take.
+        for _ in 0..(49 * 60) {
+            let answer = self.get(link).await;
+            if answer.status != StatusCode::ACCEPTED {
+                return answer;
+            }
+            self.advance(Duration::from_mins(1));
+            self.sweep().await;
+        }
+        panic!("the operation never ended: {:?}", self.get(link).await);
+    }
+
+    /// The whole of it: posted, followed, ended.
+    pub(crate) async fn run(&self, path: &str, body: &Value) -> Answer {
+        let link = self.open(path, body).await;
+        self.follow(&link).await
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_eq!(self.emulator.faults_left(), 0, "a fault never struck");
+        }
+    }
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: header::HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) async fn of(response: Response) -> Self {
+        let (status, headers) = (response.status(), response.headers().clone());
+        Self { status, headers, text: response.text().await.unwrap() }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> String {
+        let value = self.headers.get(name).unwrap_or_else(|| panic!("no {name}: {self:?}"));
+        value.to_str().unwrap().to_owned()
+    }
+}
+
+/// The Logic App's eleven fields, for the emulator's primary.
+pub(crate) fn seed(operation: &str) -> Value {
+    json!({
+        "applicationId": accounts::APPLICATION_ID,
+        "clientSecret": accounts::CLIENT_SECRET,
+        "tenantId": accounts::TENANT_ID,
+        "subscriptionId": accounts::SUBSCRIPTION_ID,
+        "resourceGroup": accounts::RESOURCE_GROUP,
+        "apimInstance": accounts::SERVICE,
+        "backupName": "apimbackup",
+        "operation": operation,
+        "containerName": accounts::CONTAINER,
+        "storageAccount": accounts::STORAGE_ACCOUNT,
+        "accessKey": accounts::ACCOUNT_KEY,
+    })
+}
+
+/// A body with some fields replaced; `null` leaves one out.
+pub(crate) fn but(mut body: Value, fields: &Value) -> Value {
+    for (name, value) in fields.as_object().unwrap() {
+        if value.is_null() {
+            body.as_object_mut().unwrap().remove(name);
+        } else {
+            body[name] = value.clone();
+        }
+    }
+    body
+}
+
+/// Every file below a folder, as text, to look for what must not be there.
+pub(crate) fn everything_in(folder: &std::path::Path) -> String {
+    let mut text = String::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            text += &everything_in(&path);
+        } else {
+            text += &path.display().to_string();
+            text += &String::from_utf8_lossy(&std::fs::read(&path).unwrap());
+        }
+    }
+    text
+}

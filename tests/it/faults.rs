@@ -1,0 +1,233 @@
+//! Each fault of the emulator against the whole program: the right end, the right story, and no second
+//! POST where the first may have been taken.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use apim_dr::emulator::{Config, Effect, Fault, LocationForm, Match, accounts};
+use serde_json::{Value, json};
+
+use crate::bed::{Bed, but, seed};
+
+/// What a fault leads to.
+struct End {
+    /// `Succeeded`, or the kind of the failure.
+    outcome: &'static str,
+    /// Words of the story.
+    says: &'static str,
+    /// POSTs that arrived, and that Azure took.
+    posts: (usize, usize),
+}
+
+const SUCCEEDED: End = End { outcome: "Succeeded", says: "", posts: (1, 1) };
+
+fn unknown(says: &'static str, accepted: usize) -> End {
+    End { outcome: "outcomeUnknown", says, posts: (1, accepted) }
+}
+
+fn refused(says: &'static str, posts: usize) -> End {
+    End { outcome: "refused", says, posts: (posts, 0) }
+}
+
+fn status(status: u16, body: Option<&str>) -> Effect {
+    Effect::Status { status, body: body.map(str::to_owned), headers: BTreeMap::new() }
+}
+
+fn error(code: &str) -> String {
+    json!({"error": {"code": code, "message": format!("{code} was scripted")}}).to_string()
+}
+
+/// Where a fault strikes.
+const START: (&str, &str) = ("POST", "/backup?");
+const POLL: (&str, &str) = ("GET", "operationresults");
+const TOKEN: (&str, &str) = ("POST", "/oauth2/");
+const SERVICE: (&str, &str) = ("GET", "/service/sampleapim?");
+
+async fn check(name: &str, (method, path): (&str, &str), times: u32, effect: Effect, end: End) {
+    let bed = Bed::start().await;
+    bed.emulator.inject(Fault { times, ..Fault::once(method, path, effect) });
+    let ended = bed.run("/api/backup", &seed("backup")).await.json();
+    let outcome = if ended["phase"] == "Failed" { &ended["failure"]["kind"] } else { &ended["phase"] };
+    assert_eq!(*outcome, end.outcome, "{name}: {ended}");
+    assert!(ended.to_string().contains(end.says), "{name}: {ended}");
+    assert_eq!((bed.emulator.posts("backup"), bed.emulator.accepted("backup")), end.posts, "{name}: {ended}");
+}
+
+#[tokio::test]
+async fn a_start_whose_answer_was_lost_is_never_posted_again() {
+    let slow = |processed| Effect::Slow { millis: 1500, processed };
+    check("503", START, 1, status(503, Some(&error("ServerTimeout"))), unknown("ServerTimeout", 0)).await;
+    check("500", START, 1, status(500, None), unknown("500", 0)).await;
+    check("408", START, 1, status(408, None), unknown("408", 0)).await;
+    check("reset before", START, 1, Effect::ResetBefore, unknown("POST", 0)).await;
+    check("reset after", START, 1, Effect::ResetAfter, unknown("POST", 1)).await;
+    check("too slow, taken", START, 1, slow(true), unknown("POST", 1)).await;
+    check("too slow, not taken", START, 1, slow(false), unknown("POST", 0)).await;
+}
+
+#[tokio::test]
+async fn a_start_that_was_taken_without_an_address_ends_unknown() {
+    let form = |form| Effect::Location { form };
+    let foreign = LocationForm::Foreign("https://example.com/operationresults/1".into());
+    check("no Location", START, 1, form(LocationForm::Absent), unknown("no address", 1)).await;
+    check("foreign Location", START, 1, form(foreign), unknown("no address", 1)).await;
+}
+
+#[tokio::test]
+async fn a_start_that_was_refused_fails_with_azures_words() {
+    check("400", START, 1, status(400, Some(&error("InvalidParameters"))), refused("InvalidParameters", 1))
+        .await;
+    check(
+        "403",
+        START,
+        1,
+        status(403, Some(&error("AuthorizationFailed"))),
+        refused("AuthorizationFailed", 1),
+    )
+    .await;
+    check("locked scope", START, 1, status(409, Some(&error("ScopeLocked"))), refused("ScopeLocked", 1))
+        .await;
+    check("redirect", START, 1, status(307, None), refused("307", 1)).await;
+}
+
+#[tokio::test]
+async fn a_start_that_met_a_busy_service_is_posted_again_later() {
+    let twice = || End { posts: (2, 1), ..SUCCEEDED };
+    check("409", START, 1, status(409, Some(&error("ServiceLocked"))), twice()).await;
+    check("429", START, 1, status(429, None), twice()).await;
+    // Not a repeat: the gateway refused the token, so nothing was taken.
+    check("401", START, 1, Effect::ExpireToken, twice()).await;
+}
+
+#[tokio::test]
+async fn a_start_whose_answer_is_odd_but_complete_is_followed() {
+    check("garbage", START, 1, Effect::Garbage { status: None }, SUCCEEDED).await;
+    check("truncated", START, 1, Effect::Truncate, SUCCEEDED).await;
+    check("relative Location", START, 1, Effect::Location { form: LocationForm::Relative }, SUCCEEDED).await;
+}
+
+#[tokio::test]
+async fn a_look_that_failed_says_nothing_of_the_operation() {
+    let foreign = LocationForm::Foreign("https://example.com/operationresults/1".into());
+    let looks = [
+        ("500", 7, status(500, None)),
+        ("503", 1, status(503, None)),
+        ("429", 2, status(429, None)),
+        ("408", 1, status(408, None)),
+        ("redirect", 1, status(302, None)),
+        ("expired token", 1, Effect::ExpireToken),
+        ("garbage", 1, Effect::Garbage { status: Some(200) }),
+        ("truncated", 1, Effect::Truncate),
+        ("reset before", 1, Effect::ResetBefore),
+        ("reset after", 1, Effect::ResetAfter),
+        ("too slow", 1, Effect::Slow { millis: 1500, processed: true }),
+        ("no Location", 3, Effect::Location { form: LocationForm::Absent }),
+        ("relative Location", 3, Effect::Location { form: LocationForm::Relative }),
+        ("foreign Location", 3, Effect::Location { form: foreign }),
+    ];
+    for (name, times, effect) in looks {
+        check(name, POLL, times, effect, SUCCEEDED).await;
+    }
+}
+
+#[tokio::test]
+async fn a_look_that_is_refused_for_good_ends_unknown() {
+    for refusal in [403, 404, 410] {
+        let body = error("Scripted");
+        check(&refusal.to_string(), POLL, 1, status(refusal, Some(&body)), unknown("Scripted", 1)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_operation_that_azure_failed_fails_with_its_code_message_and_request_id() {
+    let effect = Effect::FailOperation {
+        after_polls: 3,
+        status: 400,
+        code: "RestoreFailed".into(),
+        message: "Cannot restore: backup expired".into(),
+    };
+    let end = End { outcome: "failed", says: "Cannot restore: backup expired", posts: (1, 1) };
+    check("failed after three polls", START, 1, effect, end).await;
+}
+
+#[tokio::test]
+async fn what_comes_before_the_start_is_tried_again_or_refused() {
+    check("token 503", TOKEN, 2, status(503, None), SUCCEEDED).await;
+    check("token reset", TOKEN, 1, Effect::ResetBefore, SUCCEEDED).await;
+    check("token garbage", TOKEN, 1, Effect::Garbage { status: None }, SUCCEEDED).await;
+    check("service 500", SERVICE, 2, status(500, None), SUCCEEDED).await;
+    check("service 401", SERVICE, 1, Effect::ExpireToken, SUCCEEDED).await;
+    check(
+        "service 403",
+        SERVICE,
+        1,
+        status(403, Some(&error("AuthorizationFailed"))),
+        refused("service/read", 0),
+    )
+    .await;
+    check(
+        "service 404",
+        SERVICE,
+        1,
+        status(404, Some(&error("ResourceNotFound"))),
+        refused("ResourceNotFound", 0),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_while_an_operation_outlasts_it() {
+    let config = Config { token_lifetime: Duration::from_secs(200), ..Config::default() };
+    let bed = Bed::on(config, &[]).await;
+    assert_eq!(bed.run("/api/backup", &seed("backup")).await.status, 200);
+    let requests = bed.emulator.requests();
+    let tokens = requests.iter().filter(|request| request.path.contains("/oauth2/")).count();
+    assert!(tokens > 2, "{tokens} token requests");
+    assert!(requests.iter().all(|request| request.status != Some(401)), "renewed only after it was refused");
+}
+
+#[tokio::test]
+async fn a_restore_that_azure_fails_says_why_with_the_remedy() {
+    let bed = Bed::start().await;
+    assert_eq!(bed.run("/api/backup", &seed("backup")).await.status, 200);
+    bed.emulator.with_service(accounts::STANDBY, |service| service.tier = "Premium".into());
+    let restore = but(seed("restore"), &json!({"apimInstance": accounts::STANDBY}));
+    let ended = bed.run("/api/restore", &restore).await;
+    assert_eq!(ended.status, 424);
+    let failure = ended.json()["failure"].clone();
+    assert_eq!((&failure["kind"], &failure["error"]["code"]), (&json!("failed"), &json!("RestoreFailed")));
+    assert_eq!(
+        failure["error"]["message"],
+        "Cannot restore: current SKU is 'Premium', backup SKU is 'Developer'"
+    );
+    assert!(failure["error"]["remedy"].is_string(), "{failure}");
+}
+
+#[tokio::test]
+async fn a_lost_restore_is_never_posted_again() {
+    let bed = Bed::start().await;
+    assert_eq!(bed.run("/api/backup", &seed("backup")).await.status, 200);
+    bed.emulator.inject(Fault {
+        on: Match { method: Some("POST".into()), path_contains: Some("/restore?".into()), skip: 0 },
+        times: 1,
+        effect: Effect::ResetAfter,
+    });
+    let ended = bed.run("/api/restore", &seed("restore")).await.json();
+    assert_eq!(ended["failure"]["kind"], "outcomeUnknown", "{ended}");
+    assert_eq!((bed.emulator.posts("restore"), bed.emulator.accepted("restore")), (1, 1));
+}
+
+#[tokio::test]
+async fn no_answer_of_any_kind_sends_a_token_elsewhere() {
+    let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let url = format!("http://{}/operationresults/1", elsewhere.local_addr().unwrap());
+    for (method, path) in [START, POLL] {
+        let bed = Bed::start().await;
+        let effect = Effect::Location { form: LocationForm::Foreign(url.clone()) };
+        bed.emulator.inject(Fault::once(method, path, effect));
+        let ended: Value = bed.run("/api/backup", &seed("backup")).await.json();
+        assert!(ended["phase"].is_string());
+    }
+    let called = elsewhere.accept().map_err(|error| error.kind());
+    assert_eq!(called.map(drop), Err(std::io::ErrorKind::WouldBlock));
+}

@@ -1,0 +1,14 @@
+//! End to end: the app over HTTP, as a process and as a command line, against the emulator.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
+
+mod architecture;
+mod bed;
+mod faults;
+mod functions;
+mod host;
+mod http;
+mod payloads;
+mod process;
+mod recordings;
+mod tls;
