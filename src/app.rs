@@ -1,6 +1,9 @@
 //! The composition root: settings in, a working app out.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
@@ -18,6 +21,9 @@ use crate::{
     telemetry::chain,
     workflows::Driver,
 };
+
+/// Pause between two looks for operations that nobody drives; the host's sweep keeps the same.
+const LOOK: Duration = Duration::from_mins(1);
 
 /// Everything a trigger or a command needs.
 #[derive(Debug)]
@@ -77,10 +83,31 @@ impl App {
         let until = if self.under_host { self.ports().azure.now() } else { Timestamp::MAX };
         let task = async move {
             if let Some(Err(error)) = app.driver.drive(id, until, |_| ()).await {
-                tracing::error!(operation.id = %id, error = &error as &dyn std::error::Error, "the operation waits for the next sweep");
+                tracing::error!(
+                    operation.id = %id,
+                    error = &error as &dyn std::error::Error,
+                    "the operation waits for whoever looks next"
+                );
             }
         };
         self.tasks.spawn(task.in_current_span());
+    }
+
+    /// Looks every minute for operations that nobody in this process drives, and pursues them: what another
+    /// process left behind must not wait, and may hold a service that others wait for.
+    pub async fn pursue_what_is_open(self: Arc<Self>) {
+        loop {
+            match self.ports().journal.open_operations().await {
+                Ok(open) => open.into_iter().for_each(|id| self.pursue(id)),
+                Err(error) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the open operations cannot be listed"
+                    );
+                }
+            }
+            self.ports().clock.sleep(LOOK).await;
+        }
     }
 
     /// Waits until the steps that were taken in the background are over.
@@ -130,5 +157,9 @@ impl Gate {
 
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
     }
 }

@@ -6,9 +6,7 @@ use tokio::net::TcpListener;
 
 use crate::{app::Gate, triggers};
 
-/// How long a sweep stays for what falls due.
-const LINGER: Duration = Duration::from_mins(1);
-/// Pause between two sweeps.
+/// Pause before an app that could not be opened is tried again.
 const PAUSE: Duration = Duration::from_secs(10);
 /// How long steps that are under way may take once the process was told to stop. The platform waits longer, but
 /// whoever stops a process wants it gone; what is cut short is carried on from the journal.
@@ -57,16 +55,9 @@ pub async fn serve(
 /// Stand-alone there is no timer that asks us to look.
 async fn follow_what_is_open(gate: Arc<Gate>) {
     loop {
-        if let Ok(app) = gate.app().await {
-            if let Err(error) = app.driver.sweep(LINGER).await {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "the sweep failed; the next one tries again"
-                );
-            }
-            app.ports().clock.sleep(PAUSE).await;
-        } else {
-            tokio::time::sleep(PAUSE).await;
+        match gate.app().await {
+            Ok(app) => return app.pursue_what_is_open().await,
+            Err(_) => gate.clock().sleep(PAUSE).await,
         }
     }
 }

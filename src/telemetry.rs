@@ -24,16 +24,17 @@ use tracing_subscriber::{
 
 /// The server's log. Only stdout: the Functions host reads every line of stderr as an error.
 pub fn to_stdout(filter: &str) {
-    init(filter, io::stdout, io::stdout().is_terminal());
+    let terminal = io::stdout().is_terminal();
+    init(filter, io::stdout, terminal, terminal);
 }
 
 /// A command's log: its stdout is its result.
 pub fn to_stderr(filter: &str) {
-    init(filter, io::stderr, true);
+    init(filter, io::stderr, true, io::stderr().is_terminal());
 }
 
 /// `filter` is a tracing filter; one that cannot be read counts as `info`.
-fn init<W>(filter: &str, writer: W, text: bool)
+fn init<W>(filter: &str, writer: W, text: bool, colours: bool)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -42,7 +43,7 @@ where
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     // Fails if somebody logs already, as a test may: then theirs stays.
     let _ = if text {
-        registry.with(layer.with_target(false)).try_init()
+        registry.with(layer.with_target(false).with_ansi(colours)).try_init()
     } else {
         registry.with(layer.fmt_fields(JsonFields::new()).event_format(JsonLine)).try_init()
     };

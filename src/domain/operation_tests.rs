@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::{BlobRef, Caller, Kind, ServiceId, StorageAccess};
 
 fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(1_763_686_800 + second).unwrap()
+    Timestamp::from_second(1_795_222_800 + second).unwrap()
 }
 
 fn operation() -> Operation {

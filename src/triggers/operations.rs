@@ -11,7 +11,7 @@ use axum::{
 use super::{problem::ProblemDetails, start::base_url};
 use crate::{
     app::{App, Gate},
-    domain::{Operation, OperationId, Phase},
+    domain::{Answer, Operation, OperationId, Phase},
     view::OperationView,
 };
 
@@ -88,10 +88,17 @@ impl<'a> Link<'a> {
         format!("{}/api/operations/{id}?t={}{flag}", self.base, self.app.key().link_token(id))
     }
 
-    /// Seconds until it is worth asking again: when the operation's next step is due, from 1 to 60.
+    /// Seconds until it is worth asking again: when the operation's next step is due, at most a minute. A look
+    /// that learned nothing is not recorded, so a running one may be overdue on paper: then Azure's own pace
+    /// counts, up to a quarter of a minute.
     pub(super) fn retry_after(&self, operation: &Operation) -> i64 {
-        let left = operation.due.duration_since(self.app.ports().azure.now());
-        (left.as_secs() + 1).clamp(1, 60)
+        let left = operation.due.duration_since(self.app.ports().azure.now()).as_secs();
+        match operation.attempts.last().and_then(|attempt| attempt.answer.as_ref()) {
+            Some(Answer::Accepted { after_seconds, .. }) if left < 0 => {
+                i64::from(*after_seconds).clamp(1, 15)
+            }
+            _ => (left + 1).clamp(1, 60),
+        }
     }
 }
 

@@ -78,7 +78,12 @@ async fn start(ports: &Ports, entry: Entry) -> Result<Step, Error> {
         return record(ports, entry, Event::Skipped { reason }).await;
     }
     if let Hold::Theirs(other) = ports.journal.hold(operation, ports.azure.now()).await.map_err(failed)? {
-        return wait(ports, entry, format!("operation {other} has the service")).await;
+        return wait(
+            ports,
+            entry,
+            format!("operation {other} has the service; apim-dr operations show {other} tells why"),
+        )
+        .await;
     }
     let credentials = match ports.journal.credentials(id).await {
         Ok(credentials) => credentials,
