@@ -101,38 +101,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::{Failure, FailureKind};
+    use crate::domain::{Failure, FailureKind, Kind, Plan, samples::plan};
 
     const ID: &str = "01a200be-362e-758d-8556-f0b019d98067";
 
     /// An operation that waited, was taken, and failed.
     fn entries() -> Vec<Entry> {
-        let operation: Operation = serde_json::from_value(json!({
-            "id": ID,
-            "plan": {
-                "kind": "restore",
-                "service": {
-                    "subscription": "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee",
-                    "resourceGroup": "apimdrresourcegroup",
-                    "name": "sampleapim",
-                },
-                "blob": {"account": "apimdrstorage", "container": "backup", "name": "apimbackup"},
-                "access": {"type": "accessKey"},
-                "caller": {"type": "app"},
-            },
-            "opened": "2026-11-21T01:00:00Z",
-            "deadline": "2026-11-21T13:00:00Z",
-            "phase": "Pending",
-            "updated": "2026-11-21T01:00:00Z",
-            "due": "2026-11-21T01:00:00Z",
-        }))
-        .unwrap();
+        let at = |minute: i64| Timestamp::from_second(1_795_222_800 + minute * 60).unwrap();
+        let plan = Plan { kind: Kind::Restore, ..plan("sampleapim") };
+        let operation = Operation::open(ID.parse().unwrap(), plan, at(0), at(720));
         let attempt = serde_json::from_value(json!("250b9881-d7a0-4a22-a658-1e597295d7af")).unwrap();
         let request = Some("96ced9a0-3b98-4e8f-9e80-38539e4a15f6".to_owned());
         let ids = RequestIds { request, correlation: Some("a-correlation".to_owned()), client: None };
         let continuation =
             serde_json::from_value(json!({"location": "https://management.azure.com/x"})).unwrap();
-        let at = |minute: i64| Timestamp::from_second(1_795_222_800 + minute * 60).unwrap();
         let error = AzureError {
             status: Some(400),
             code: Some("RestoreFailed".to_owned()),

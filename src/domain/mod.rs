@@ -11,6 +11,8 @@ mod names;
 mod operation;
 mod outcome;
 mod plan;
+#[cfg(test)]
+pub(crate) mod samples;
 mod secret;
 mod service;
 

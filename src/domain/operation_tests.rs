@@ -1,29 +1,14 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{BlobRef, Caller, Kind, ServiceId, StorageAccess};
+use crate::domain::samples::plan;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_795_222_800 + second).unwrap()
 }
 
 fn operation() -> Operation {
-    let plan = Plan {
-        kind: Kind::Backup,
-        service: ServiceId {
-            subscription: "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee".parse().unwrap(),
-            resource_group: "apimdrresourcegroup".parse().unwrap(),
-            name: "sampleapim".parse().unwrap(),
-        },
-        blob: BlobRef {
-            account: "apimdrstorage".parse().unwrap(),
-            container: "backup".parse().unwrap(),
-            name: "apimbackup".parse().unwrap(),
-        },
-        access: StorageAccess::AccessKey,
-        caller: Caller::App,
-    };
-    Operation::open(OperationId::at(at(0)), plan, at(0), at(6 * 3600))
+    Operation::open(OperationId::at(at(0)), plan("sampleapim"), at(0), at(6 * 3600))
 }
 
 fn started(attempt: AttemptId) -> Event {

@@ -14,10 +14,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    domain::{
-        BlobRef, Caller, Credentials, Entry, Event, Kind, Operation, OperationId, Plan, Secret, ServiceId,
-        StorageAccess, later,
-    },
+    domain::{Credentials, Entry, Event, Operation, OperationId, Secret, later, samples::plan},
     ports::{Appended, Hold, Journal as _, Opening},
 };
 
@@ -32,22 +29,7 @@ fn hours(hours: u64) -> Timestamp {
 }
 
 fn opening(name: &str) -> Opening {
-    let plan = Plan {
-        kind: Kind::Backup,
-        service: ServiceId {
-            subscription: "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee".parse().unwrap(),
-            resource_group: "apimdrresourcegroup".parse().unwrap(),
-            name: name.parse().unwrap(),
-        },
-        blob: BlobRef {
-            account: "apimdrstorage".parse().unwrap(),
-            container: "backup".parse().unwrap(),
-            name: "apimbackup".parse().unwrap(),
-        },
-        access: StorageAccess::AccessKey,
-        caller: Caller::App,
-    };
-    Opening { id: OperationId::at(now()), plan, opened: now(), deadline: hours(6) }
+    Opening { id: OperationId::at(now()), plan: plan(name), opened: now(), deadline: hours(6) }
 }
 
 fn credentials() -> Credentials {

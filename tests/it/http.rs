@@ -261,3 +261,39 @@ async fn health_is_open_and_says_nothing_of_anybody() {
     assert_eq!(health.status, 200);
     assert_eq!(health.json(), json!({"status": "healthy", "problems": Value::Array(vec![])}));
 }
+
+#[tokio::test]
+async fn a_token_comes_from_the_endpoint_that_is_set() {
+    for (version, path) in [("v2", "/oauth2/v2.0/token"), ("v1", "/oauth2/token")] {
+        let bed = Bed::with(&[("APIM_DR_TOKEN_ENDPOINT", version)]).await;
+        assert_eq!(bed.run("/api/backup", &seed("backup")).await.status, 200);
+        let requests = bed.emulator.requests();
+        let tokens: Vec<_> = requests.iter().filter(|request| request.path.contains("/oauth2/")).collect();
+        assert_eq!(tokens.len(), 1, "one token serves the whole operation: {tokens:?}");
+        assert!(tokens[0].path.ends_with(path), "{tokens:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_api_version_that_is_too_old_for_identities_is_told_before_anything_is_sent() {
+    let bed = Bed::with(&[("APIM_DR_API_VERSION", "2020-12-01")]).await;
+    let by_identity = but(seed("backup"), &json!({"accessKey": null}));
+    let ended = bed.run("/api/backup", &by_identity).await;
+    assert_eq!(ended.status, 424, "{ended:?}");
+    assert!(ended.json()["failure"]["error"]["remedy"].as_str().unwrap().contains("APIM_DR_API_VERSION"));
+    assert_eq!(bed.emulator.requests().len(), 0);
+    assert_eq!(bed.run("/api/backup", &seed("backup")).await.status, 200);
+}
+
+#[tokio::test]
+async fn callers_are_told_azures_own_pace() {
+    let bed = Bed::start().await;
+    let link = bed.open("/api/backup", &seed("backup")).await;
+    let pace = async || bed.get(&link).await.header("retry-after").parse::<u32>().unwrap();
+    // Azure said 60 s; half of them have passed; all have, and nobody has looked yet.
+    assert!(pace().await >= 59, "{}", pace().await);
+    bed.advance(Duration::from_secs(30));
+    assert!((29..=31).contains(&pace().await));
+    bed.advance(Duration::from_mins(5));
+    assert_eq!(pace().await, 15);
+}
