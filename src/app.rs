@@ -12,16 +12,18 @@ use tracing::Instrument;
 
 use crate::{
     azure::Arm,
-    domain::OperationId,
+    domain::{OperationId, later},
     keys::StateKey,
     payload::RestorePolicy,
-    ports::{Clock, Ports},
-    records::Records,
+    ports::{Clock, Ports, RecordsError},
+    records::{Location, Records},
     settings::{Problem, Settings},
-    telemetry::chain,
     workflows::Driver,
 };
 
+/// How long the steps may take that an HTTP trigger takes in the background. It must not be nothing: our clock may
+/// be corrected by a moment in between.
+const FIRST_STEPS: Duration = Duration::from_secs(5);
 /// Pause between two looks for operations that nobody drives; the host's sweep keeps the same.
 const LOOK: Duration = Duration::from_mins(1);
 
@@ -39,18 +41,15 @@ pub struct App {
 
 impl App {
     /// Builds the app that `settings` describe. The records are opened, and probed, here.
-    pub async fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, Problem> {
-        let arm = settings.arm.clone();
-        let arm = arm.ok_or_else(|| Problem::new("APIM_DR_ARM_ENDPOINT", "no endpoint to work with"))?;
+    pub async fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, NotOpened> {
+        let arm = match &settings.arm {
+            Some(arm) if settings.problems.is_empty() => arm.clone(),
+            _ => return Err(NotOpened::Settings(settings.problems.clone())),
+        };
         let azure = Arm::new(arm, clock.clone());
-        let records =
-            Records::open(&settings.records, settings.state_key.clone()).await.map_err(|error| {
-                tracing::error!(error = &error as &dyn std::error::Error, records = %settings.records, "the records cannot be opened");
-                Problem::new(
-                    "APIM_DR_RECORDS",
-                    format!("{} cannot be used: {}", settings.records, chain(&error)),
-                )
-            })?;
+        let records = Records::open(&settings.records, settings.state_key.clone())
+            .await
+            .map_err(|source| NotOpened::Records { location: settings.records.clone(), source })?;
         let key = records.state_key().clone();
         let ports = Ports {
             clock,
@@ -80,7 +79,8 @@ impl App {
     /// ones, because an instance may be frozen once it has answered; stand-alone it is followed to its end.
     pub fn pursue(self: &Arc<Self>, id: OperationId) {
         let app = self.clone();
-        let until = if self.under_host { self.ports().azure.now() } else { Timestamp::MAX };
+        let until =
+            if self.under_host { later(self.ports().azure.now(), FIRST_STEPS) } else { Timestamp::MAX };
         let task = async move {
             if let Some(Err(error)) = app.driver.drive(id, until, |_| ()).await {
                 tracing::error!(
@@ -118,6 +118,31 @@ impl App {
     }
 }
 
+/// Why there is no app.
+#[derive(Debug, thiserror::Error)]
+pub enum NotOpened {
+    #[error("bad settings: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Settings(Vec<Problem>),
+    #[error("APIM_DR_RECORDS: {location} cannot be used")]
+    Records {
+        location: Location,
+        #[source]
+        source: RecordsError,
+    },
+}
+
+impl NotOpened {
+    /// What anybody may know of it: names of settings and remedies.
+    pub fn problems(&self) -> Vec<Problem> {
+        match self {
+            Self::Settings(problems) => problems.clone(),
+            Self::Records { .. } => {
+                vec![Problem::new("APIM_DR_RECORDS", "the records cannot be opened; the log says why")]
+            }
+        }
+    }
+}
+
 /// The app as soon as its settings and its records allow. Bad settings never stop the process: under
 /// the host that would be a crash loop, and nobody could be told what is wrong.
 #[derive(Debug)]
@@ -126,7 +151,7 @@ pub struct Gate {
     clock: Arc<dyn Clock>,
     app: OnceCell<Arc<App>>,
     /// What the last try to open the app said.
-    unready: Mutex<Option<Problem>>,
+    unready: Mutex<Vec<Problem>>,
 }
 
 /// Why there is no app, for the caller who met it.
@@ -135,24 +160,30 @@ pub struct Unready(pub Vec<Problem>);
 
 impl Gate {
     pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Self {
-        Self { settings, clock, app: OnceCell::new(), unready: Mutex::default() }
+        let unready = Mutex::new(settings.problems.clone());
+        Self { settings, clock, app: OnceCell::new(), unready }
     }
 
     /// The app; opened by whoever asks first, and again if that failed.
     pub async fn app(&self) -> Result<Arc<App>, Unready> {
-        if !self.settings.problems.is_empty() {
-            return Err(Unready(self.settings.problems.clone()));
-        }
         let open = || async { App::open(&self.settings, self.clock.clone()).await.map(Arc::new) };
         let opened = self.app.get_or_try_init(open).await.cloned();
-        *self.unready.lock().unwrap_or_else(PoisonError::into_inner) = opened.as_ref().err().cloned();
-        opened.map_err(|problem| Unready(vec![problem]))
+        let problems = opened.as_ref().err().map(NotOpened::problems).unwrap_or_default();
+        self.unready.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&problems);
+        opened.map_err(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, "the app is not ready");
+            Unready(problems)
+        })
+    }
+
+    /// The app, if somebody has asked for it and it could be opened.
+    pub fn opened(&self) -> Option<&Arc<App>> {
+        self.app.get()
     }
 
     /// What is wrong, as far as known without looking.
     pub fn problems(&self) -> Vec<Problem> {
-        let unready = self.unready.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.settings.problems.iter().cloned().chain(unready).collect()
+        self.unready.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn settings(&self) -> &Settings {

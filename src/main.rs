@@ -1,5 +1,7 @@
 //! Parses the command line, runs one command, prints what went wrong, sets the exit code.
 
+use std::time::Duration;
+
 use apim_dr::{
     cli::{self, Cli, Command, Exit},
     settings::{Environment, Settings},
@@ -7,8 +9,11 @@ use apim_dr::{
 };
 use clap::Parser as _;
 
-#[tokio::main]
-async fn main() -> Exit {
+/// How long what blocks a thread (a name that is not resolved, a disk that hangs) may keep the process from
+/// ending: nothing that matters waits for it.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+fn main() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -27,7 +32,12 @@ async fn main() -> Exit {
         Command::Serve { .. } => telemetry::to_stdout(&settings.log),
         _ => telemetry::to_stderr(environment.get("APIM_DR_LOG").unwrap_or("warn")),
     }
-    cli::run(cli.command, settings, &environment).await.unwrap_or_else(|error| {
+    let ended = tokio::runtime::Runtime::new().map_err(Into::into).and_then(|runtime| {
+        let ended = runtime.block_on(cli::run(cli.command, settings, &environment));
+        runtime.shutdown_timeout(PATIENCE);
+        ended
+    });
+    ended.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         Exit::Failed
     })

@@ -98,8 +98,9 @@ pub enum Poll {
     Succeeded { ids: RequestIds },
     /// The operation's own failure, or its cancellation by Azure.
     Failed(AzureError),
-    /// The look failed, not the operation: ask again.
-    Unread { error: AzureError, after: Duration },
+    /// The look failed, not the operation: ask again. `lasting`: it will fail again until somebody changes
+    /// something.
+    Unread { error: AzureError, after: Duration, lasting: bool },
     /// The address refused us (403, 404, 410), which says nothing of the operation.
     Refused(AzureError),
 }

@@ -38,7 +38,7 @@ pub async fn serve(
     }
     tracing::info!("stopping; what is open is carried on from the journal");
     let finish = async {
-        if let Ok(app) = gate.app().await {
+        if let Some(app) = gate.opened() {
             app.driver.stop();
             app.settle().await;
         }

@@ -50,7 +50,7 @@ where
 }
 
 /// An error and its causes, in one line.
-pub fn chain(error: &dyn Error) -> String {
+fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -84,18 +84,20 @@ fn runtime_status(phase: Phase) -> &'static str {
 
 /// Where an operation stands, in one sentence.
 pub(crate) fn sentence(operation: &Operation) -> String {
-    let kind = operation.plan.kind;
     match operation.phase {
         Phase::Pending => match &operation.waiting {
             Some(reason) => format!("waits to start: {reason}"),
             None => "is about to start".to_owned(),
         },
         Phase::Starting => match operation.attempts.last().and_then(|attempt| attempt.answer.as_ref()) {
-            Some(Answer::Unknown { error }) => format!("the answer to its start was lost: {error}"),
-            _ => "its start is on the way to Azure".to_owned(),
+            Some(Answer::Unknown { error }) => format!("may have started, the answer was lost: {error}"),
+            _ => "is being started: the request is on its way to Azure".to_owned(),
         },
-        Phase::Running => format!("Azure runs the {kind}"),
-        Phase::Verifying => format!("Azure says that the {kind} is done; looking for ourselves"),
+        Phase::Running => match &operation.waiting {
+            Some(reason) => format!("runs: {reason}"),
+            None => "runs in Azure".to_owned(),
+        },
+        Phase::Verifying => "is done, Azure says; looking for ourselves".to_owned(),
         Phase::Succeeded => match &operation.verification {
             Some(Verification::Unverified { reason }) => format!("succeeded; unverified: {reason}"),
             None => "succeeded".to_owned(),

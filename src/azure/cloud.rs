@@ -114,7 +114,9 @@ pub(super) fn is_nearby(url: &Url) -> bool {
     is_loopback(url) || link_local
 }
 
-fn secure(text: &str, allow_http_loopback: bool) -> Result<Url, &'static str> {
+/// A URL that is fit to carry secrets: `https`, or `http` to this machine if that is allowed, and nothing in it but
+/// scheme, host, port and path. Otherwise what it must be.
+pub fn secure(text: &str, allow_http_loopback: bool) -> Result<Url, &'static str> {
     let url = Url::parse(text).map_err(|_| "must be a URL, such as https://management.azure.com")?;
     if !url.username().is_empty()
         || url.password().is_some()

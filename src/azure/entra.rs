@@ -195,7 +195,7 @@ impl Tokens {
                 )
                 .map_err(ReadError::Definite)?;
                 let outcome = self.http.send(&request).await;
-                answer::token(outcome, Some(secret), self.clock.now())
+                answer::token(outcome, self.clock.now())
             }
             Identity::Ambient(ambient) => {
                 let outcome =

@@ -76,6 +76,8 @@ pub(super) struct Request {
     headers: HeaderMap,
     body: Bytes,
     repeat: Repeat,
+    /// What a refusal must not echo, in every form in which it may.
+    secrets: Vec<Secret>,
 }
 
 impl Request {
@@ -89,7 +91,7 @@ impl Request {
     }
 
     pub(super) fn new(method: Method, url: Url, headers: HeaderMap, body: Bytes, repeat: Repeat) -> Self {
-        Self { method, url, headers, body, repeat }
+        Self { method, url, headers, body, repeat, secrets: Vec::new() }
     }
 
     /// Names the exchange, for Microsoft's support. The service does not echo it.
@@ -99,11 +101,21 @@ impl Request {
         }
     }
 
+    /// Has these replaced wherever a refusal echoes them.
+    pub(super) fn hide<'a>(&mut self, secrets: impl IntoIterator<Item = &'a Secret>) {
+        for secret in secrets.into_iter().map(Secret::expose).filter(|secret| !secret.is_empty()) {
+            let json = serde_json::to_string(secret).unwrap_or_default();
+            let forms = [json.trim_matches('"'), &urlencoding::encode(secret), secret].map(Secret::new);
+            self.secrets.extend(forms.into_iter().filter(|form| !form.expose().is_empty()));
+        }
+    }
+
     pub(super) fn authorize(&mut self, token: &Secret) -> Result<(), AzureError> {
         let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))
             .map_err(|_| AzureError::local("the access token holds characters that no header may have"))?;
         value.set_sensitive(true);
         self.headers.insert(AUTHORIZATION, value);
+        self.hide([token]);
         Ok(())
     }
 
@@ -260,6 +272,7 @@ impl Http {
             ..request.ids()
         };
         let status = incoming.status().as_u16();
+        let body = without(&request.secrets, status, body);
         tracing::debug!(
             azure.status = status,
             azure.request_id = ids.request,
@@ -345,11 +358,13 @@ pub(super) fn shown(url: &Url) -> String {
     url.into()
 }
 
-/// Replaces each secret that an answer may have echoed.
-pub(super) fn hide<'a>(error: &mut AzureError, secrets: impl IntoIterator<Item = &'a Secret>) {
-    for secret in secrets.into_iter().map(Secret::expose).filter(|secret| !secret.is_empty()) {
-        error.message = error.message.replace(secret, Secret::HIDDEN);
+/// The body of a refusal, without what it may have echoed of the request. A success is not shown to anybody.
+fn without(secrets: &[Secret], status: u16, body: Bytes) -> Bytes {
+    if status < 300 || secrets.is_empty() {
+        return body;
     }
+    let text = String::from_utf8_lossy(&body).into_owned();
+    secrets.iter().fold(text, |text, secret| text.replace(secret.expose(), Secret::HIDDEN)).into()
 }
 
 /// The error, and whether it is that we do not trust the other side.

@@ -198,3 +198,18 @@ fn a_url_is_shown_without_what_may_be_secret() {
     let url = Url::parse("https://user:password@host:8/a//b?sig=s#f").unwrap();
     assert_eq!(shown(&url), "https://host:8/a//b");
 }
+
+#[tokio::test]
+async fn a_refusal_that_echoes_what_was_sent_is_shown_without_its_secrets() {
+    const SECRET: &str = "a \"quoted\" key/+";
+    const ECHO: &str = r#"{"plain":"a "quoted" key/+","json":"a \"quoted\" key/+","form":"a%20%22quoted%22%20key%2F%2B","token":"Bearer tok3n"}"#;
+    let server = Server::start(|_, _| Reply::json(400, ECHO)).await;
+    let mut request = post(&server.url);
+    request.hide([&Secret::new(SECRET)]);
+    request.authorize(&Secret::new("tok3n")).unwrap();
+    let response = http(Limits::default(), &ManualClock::shared()).send(&request).await.unwrap();
+    assert_eq!(
+        response.body,
+        r#"{"plain":"[hidden]","json":"[hidden]","form":"[hidden]","token":"Bearer [hidden]"}"#
+    );
+}

@@ -17,7 +17,7 @@ mod remedy;
 mod testing;
 
 pub use arm::{ApiVersion, Arm, ArmConfig};
-pub use cloud::{Cloud, Endpoints, Overrides};
+pub use cloud::{Cloud, Endpoints, Overrides, secure};
 pub use entra::{Credential, TokenConfig, TokenEndpoint};
 pub use http::Limits;
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::domain::OperationId;
+use crate::domain::{OperationId, Secret};
 
 /// Disaster recovery of Azure API Management.
 #[derive(Debug, Parser)]
@@ -56,12 +56,14 @@ pub enum OperationsCommand {
     },
     /// One operation as a story
     Show {
+        /// As the answer to a start or the list gives it
         id: OperationId,
         #[arg(long, short, value_enum, default_value_t)]
         output: Output,
     },
     /// Follow an open operation to its end
     Follow {
+        /// As the answer to a start or the list gives it
         id: OperationId,
         #[arg(long, short, value_enum, default_value_t)]
         output: Output,
@@ -106,13 +108,15 @@ pub(super) struct OrderArgs {
     /// Blob that the backup writes or the restore reads
     #[arg(long)]
     pub(super) backup_name: Option<String>,
+    /// Storage account of that blob: its name, not its address
     #[arg(long)]
     pub(super) storage_account_name: Option<String>,
+    /// Container of that blob
     #[arg(long)]
     pub(super) storage_account_container: Option<String>,
     /// Better given as `AZURE_STORAGE_KEY`: others on this machine can read a command line
     #[arg(long)]
-    pub(super) storage_account_key: Option<String>,
+    pub(super) storage_account_key: Option<Secret>,
     /// How API Management reaches the storage account: `AccessKey`, `SystemAssignedManagedIdentity` or
     /// `UserAssignedManagedIdentity`
     #[arg(long)]
@@ -123,7 +127,7 @@ pub(super) struct OrderArgs {
     /// [default: `AZURE_SUBSCRIPTION_ID`]
     #[arg(long)]
     pub(super) subscription: Option<String>,
-    /// Return as soon as Azure has taken it
+    /// Do not wait: return when Azure has taken it (0), or when it cannot start now (5)
     #[arg(long)]
     pub(super) no_wait: bool,
     #[arg(long, short, value_enum, default_value_t)]

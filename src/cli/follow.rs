@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{args::Output, exit::Exit, print, story};
 use crate::{
     app::App,
-    domain::{Operation, OperationId, Phase},
+    domain::{Operation, OperationId, Phase, later},
     view::{OperationView, sentence},
     workflows::{Error, Step},
 };
@@ -17,7 +17,7 @@ pub(super) async fn follow(app: &Arc<App>, id: OperationId, output: Output) -> a
     run(app, id, false, output).await
 }
 
-/// Drives an operation; with `no_wait` only until Azure has taken it.
+/// Drives an operation to its end; with `no_wait` only as far as it comes without waiting.
 pub(super) async fn run(
     app: &Arc<App>,
     id: OperationId,
@@ -25,13 +25,16 @@ pub(super) async fn run(
     output: Output,
 ) -> anyhow::Result<Exit> {
     let progress = Progress::new();
-    let drive = app.driver.drive(id, Timestamp::MAX, |operation| {
+    let until = if no_wait { later(app.ports().azure.now(), FIRST_STEPS) } else { Timestamp::MAX };
+    let mut newest = None;
+    let drive = app.driver.drive(id, until, |operation| {
         progress.show(operation);
+        newest = Some(operation.clone());
         if no_wait && operation.phase >= Phase::Running {
             app.driver.stop();
         }
     });
-    tokio::pin!(drive);
+    let mut drive = Box::pin(drive);
     let mut interrupted = false;
     let driven = loop {
         tokio::select! {
@@ -42,29 +45,46 @@ pub(super) async fn run(
                 app.driver.stop();
                 progress.say("stopping after this step; Ctrl-C again leaves at once");
             }
-            _ = tokio::signal::ctrl_c(), if interrupted => return Ok(left(id)),
+            _ = tokio::signal::ctrl_c(), if interrupted => break None,
         }
     };
+    drop(drive);
     progress.finish();
-    let step = match driven {
-        Some(Ok(step)) => step,
+    let operation = match driven {
+        Some(Ok(Step { operation, .. })) => operation,
         Some(Err(Error::NotFound(id))) => {
             eprintln!("error: there is no operation {id} in the records");
             return Ok(Exit::NotFound);
         }
         Some(Err(error)) => return Err(error.into()),
-        None => anyhow::bail!("this process drives the operation already"),
+        None => match newest {
+            Some(operation) => operation,
+            None => return Ok(left(id, None)),
+        },
     };
-    let Step { operation, .. } = step;
-    if interrupted && !operation.phase.is_closed() {
-        return Ok(left(id));
+    if operation.phase.is_closed() {
+        return report(&operation, output);
     }
-    report(&operation, output)
+    if interrupted {
+        return Ok(left(id, Some(&operation)));
+    }
+    report(&operation, output)?;
+    eprintln!("it is not over; follow it: apim-dr operations follow {id}");
+    // Without waiting, what cannot start now is busy.
+    Ok(if operation.phase == Phase::Pending { Exit::Skipped } else { Exit::Ok })
 }
 
+/// How long the steps may take that need no waiting.
+const FIRST_STEPS: Duration = Duration::from_secs(5);
+
 /// What Ctrl-C leaves behind.
-fn left(id: OperationId) -> Exit {
-    eprintln!("interrupted; Azure goes on with what it took. Follow it: apim-dr operations follow {id}");
+fn left(id: OperationId, operation: Option<&Operation>) -> Exit {
+    let what = match operation.map(|operation| operation.phase) {
+        Some(Phase::Running | Phase::Verifying) => "Azure goes on with it",
+        Some(Phase::Pending) => "nothing runs in Azure, but the operation stays open",
+        _ => "Azure may have taken it",
+    };
+    eprintln!("interrupted; {what}. Follow it: apim-dr operations follow {id}");
     Exit::Interrupted
 }
 
@@ -98,7 +118,7 @@ impl Progress {
 
     fn show(&self, operation: &Operation) {
         let plan = &operation.plan;
-        self.say(&format!("{} of {}: {}", plan.kind, plan.service.name, sentence(operation)));
+        self.say(&format!("{} of {} {}", plan.kind, plan.service.name, sentence(operation)));
     }
 
     fn say(&self, message: &str) {

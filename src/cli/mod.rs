@@ -9,6 +9,7 @@ mod story;
 
 use std::{io::Write as _, sync::Arc, time::Duration};
 
+use anyhow::Context as _;
 use tokio::net::TcpListener;
 
 pub use args::{Cli, Command};
@@ -31,7 +32,8 @@ pub async fn run(command: Command, settings: Settings, environment: &Environment
             if !listen.ip().is_loopback() {
                 return Ok(Exit::usage("--listen: only loopback addresses, this version has no keys"));
             }
-            let listener = TcpListener::bind(listen).await?;
+            let listener =
+                TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
             let gate = Arc::new(Gate::new(settings, Arc::new(SystemClock)));
             serve::serve(gate, listener, serve::stop_signal()).await?;
             Ok(Exit::Ok)
@@ -59,17 +61,9 @@ pub async fn run(command: Command, settings: Settings, environment: &Environment
     }
 }
 
-/// Opens the app, or says which settings are in the way.
+/// Opens the app, or says what is in the way.
 async fn open(settings: &Settings) -> anyhow::Result<Arc<App>> {
-    let problems = match settings.problems.as_slice() {
-        [] => match App::open(settings, Arc::new(SystemClock)).await {
-            Ok(app) => return Ok(Arc::new(app)),
-            Err(problem) => vec![problem],
-        },
-        problems => problems.to_vec(),
-    };
-    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    anyhow::bail!("bad settings\n  {}", lines.join("\n  "))
+    Ok(Arc::new(App::open(settings, Arc::new(SystemClock)).await?))
 }
 
 /// Every setting with its value and where that comes from; secrets hidden, nothing asked of the network.

@@ -14,7 +14,7 @@ use super::{
     follow, open,
 };
 use crate::{
-    domain::Kind,
+    domain::{Kind, Secret},
     payload::{self, Confirmation, Parsed, RestorePolicy},
     settings::Settings,
     workflows,
@@ -69,16 +69,17 @@ fn body(args: &OrderArgs, settings: &Settings) -> anyhow::Result<Vec<u8>> {
         Some(path) => fs::read(path).with_context(|| format!("{path} cannot be read"))?,
         None => b"{}".to_vec(),
     };
+    let key = args.storage_account_key.as_ref().map(Secret::expose);
     let options = [
-        ("resourceGroup", &args.resource_group),
-        ("apimInstance", &args.name),
-        ("backupName", &args.backup_name),
-        ("storageAccount", &args.storage_account_name),
-        ("containerName", &args.storage_account_container),
-        ("accessKey", &args.storage_account_key),
-        ("accessType", &args.access_type),
-        ("clientId", &args.client_id),
-        ("subscriptionId", &args.subscription),
+        ("resourceGroup", args.resource_group.as_deref()),
+        ("apimInstance", args.name.as_deref()),
+        ("backupName", args.backup_name.as_deref()),
+        ("storageAccount", args.storage_account_name.as_deref()),
+        ("containerName", args.storage_account_container.as_deref()),
+        ("accessKey", key),
+        ("accessType", args.access_type.as_deref()),
+        ("clientId", args.client_id.as_deref()),
+        ("subscriptionId", args.subscription.as_deref()),
     ];
     for (field, value) in options {
         if let Some(value) = value {

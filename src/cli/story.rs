@@ -54,6 +54,7 @@ fn event(event: &Event) -> String {
         Event::Started { attempt, .. } => format!("starts, attempt {attempt}"),
         Event::Answered { answer, .. } => answered(answer),
         Event::Moved { .. } => "Azure still works, and moved the address to ask".to_owned(),
+        Event::Unread { reason, .. } => reason.clone(),
         Event::Completed { ids } => format!("Azure says that it is done{}", id_words(ids)),
         Event::Verified { verification: Verification::Unverified { reason } } => {
             format!("unverified: {reason}")

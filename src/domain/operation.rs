@@ -98,9 +98,14 @@ pub enum Event {
         attempt: AttemptId,
         answer: Answer,
     },
-    /// Azure moved the place where to ask.
+    /// Azure moved the place where to ask, or can be asked again.
     Moved {
         continuation: Continuation,
+        until: Timestamp,
+    },
+    /// It runs, but cannot be looked at until somebody changes something.
+    Unread {
+        reason: String,
         until: Timestamp,
     },
     /// Azure's own terminal answer: done.
@@ -128,6 +133,7 @@ impl Event {
             Self::Started { .. } => "started",
             Self::Answered { .. } => "answered",
             Self::Moved { .. } => "moved",
+            Self::Unread { .. } => "unread",
             Self::Completed { .. } => "completed",
             Self::Verified { .. } => "verified",
             Self::Failed { .. } => "failed",
@@ -157,7 +163,7 @@ pub struct Operation {
     pub updated: Timestamp,
     /// When the next step is worth taking.
     pub due: Timestamp,
-    /// Why it waits, in a sentence.
+    /// Why it waits, or what keeps us from looking, in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<String>,
     /// How often it waited in a row.
@@ -224,9 +230,17 @@ impl Operation {
             (_, Event::Answered { attempt, answer }) => return self.answered(next, *attempt, answer, event),
             (Phase::Running, Event::Moved { continuation, until }) => {
                 next.continuation = Some(continuation.clone());
+                next.waiting = None;
                 next.due = *until;
             }
-            (Phase::Running, Event::Completed { .. }) => next.phase = Phase::Verifying,
+            (Phase::Running, Event::Unread { reason, until }) => {
+                next.waiting = Some(reason.clone());
+                next.due = *until;
+            }
+            (Phase::Running, Event::Completed { .. }) => {
+                next.phase = Phase::Verifying;
+                next.waiting = None;
+            }
             (Phase::Verifying, Event::Verified { verification }) => {
                 next.phase = Phase::Succeeded;
                 next.evidence = Some(Evidence::Arm);

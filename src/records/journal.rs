@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::{Records, locks, store::Created};
+use super::{
+    Records, locks,
+    store::{Created, place},
+};
 use crate::{
     domain::{Credentials, Entry, Kind, Operation, OperationId, Phase, Plan, Secret},
     keys::Seal,
@@ -83,8 +86,7 @@ impl Journal for Records {
         };
         let sealed_error = |reason: String| RecordsError::Sealed { reason };
         let plain = self.key.open(id, &sealed).map_err(|error| sealed_error(error.to_string()))?;
-        let secrets: Secrets =
-            serde_json::from_slice(&plain).map_err(|error| sealed_error(error.to_string()))?;
+        let secrets: Secrets = serde_json::from_slice(&plain).map_err(|error| sealed_error(place(&error)))?;
         Ok(Credentials {
             client_secret: secrets.client_secret.map(Secret::from),
             access_key: secrets.access_key.map(Secret::from),

@@ -8,7 +8,7 @@ use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Records;
+use super::{Records, store::failed};
 use crate::{
     domain::{Operation, OperationId},
     ports::{Hold, Journal, RecordsError},
@@ -39,7 +39,7 @@ pub(super) async fn hold(
         if holder.operation == operation.id {
             return Ok(Hold::Ours);
         }
-        if !is_free(records, &holder, now).await {
+        if !is_free(records, &holder, now).await? {
             return Ok(Hold::Theirs(holder.operation));
         }
         next = n + 1;
@@ -49,8 +49,9 @@ pub(super) async fn hold(
     let holder = Holder { version: 1, writer, operation: operation.id, expires };
     records.store.create(&holder_path(&chain, next), &holder, writer).await?;
     match highest(records, &chain).await? {
-        Some((_, highest)) if highest.operation != operation.id => Ok(Hold::Theirs(highest.operation)),
-        _ => Ok(Hold::Ours),
+        Some((_, highest)) if highest.operation == operation.id => Ok(Hold::Ours),
+        Some((_, highest)) => Ok(Hold::Theirs(highest.operation)),
+        None => Err(failed("read back", chain.to_string(), "the lock that was written is not there")),
     }
 }
 
@@ -61,11 +62,13 @@ async fn highest(records: &Records, chain: &Path) -> Result<Option<(u64, Holder)
     Ok(records.store.read(&holder_path(chain, n)).await?.map(|holder| (n, holder)))
 }
 
-/// Free when its operation is closed. An operation that cannot be read holds until it expires.
-async fn is_free(records: &Records, holder: &Holder, now: Timestamp) -> bool {
+/// Free when its operation is closed. One whose records are gone or corrupt holds until it expires; a store
+/// that does not answer says nothing.
+async fn is_free(records: &Records, holder: &Holder, now: Timestamp) -> Result<bool, RecordsError> {
     match records.last(holder.operation).await {
-        Ok(Some(entry)) => entry.operation.phase.is_closed(),
-        Ok(None) | Err(_) => now > holder.expires,
+        Ok(Some(entry)) => Ok(entry.operation.phase.is_closed()),
+        Ok(None) | Err(RecordsError::Corrupt { .. }) => Ok(now > holder.expires),
+        Err(error) => Err(error),
     }
 }
 

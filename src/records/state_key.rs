@@ -50,6 +50,8 @@ fn create_private(directory: &FsPath, stored: &Stored) -> Result<(), RecordsErro
             linked => linked,
         };
         fs::remove_file(&file.0)?;
+        // What is sealed under the key outlives a power cut, so the key has to as well.
+        fs::File::open(directory)?.sync_all()?;
         linked
     };
     write().map_err(|source| failed("create", NAME.to_owned(), source))

@@ -92,11 +92,11 @@ impl Store {
             Err(source) => return Err(failed("read", path.to_string(), source)),
         };
         let corrupt = |reason: String| RecordsError::Corrupt { path: path.to_string(), reason };
-        let header: Header = serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?;
+        let header: Header = serde_json::from_slice(&bytes).map_err(|error| corrupt(place(&error)))?;
         if header.version > VERSION {
             return Err(corrupt(format!("it has version {}, this program reads {VERSION}", header.version)));
         }
-        serde_json::from_slice(&bytes).map(Some).map_err(|error| corrupt(error.to_string()))
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| corrupt(place(&error)))
     }
 
     /// The names below `prefix`, in order, whatever their depth.
@@ -130,6 +130,11 @@ fn make_private_directory(directory: &FsPath) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.recursive(true).create(directory)
+}
+
+/// Where JSON is wrong, without the value that serde would quote: it may be a key.
+pub(super) fn place(error: &serde_json::Error) -> String {
+    format!("{:?} error at line {}, column {}", error.classify(), error.line(), error.column())
 }
 
 pub(super) fn failed(

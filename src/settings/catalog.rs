@@ -74,10 +74,10 @@ pub const SETTINGS: &[Setting] = &[
     ),
     plain("APIM_DR_BACKUP_DEADLINE", "6h", "how long a backup may wait to start"),
     plain("APIM_DR_RESTORE_DEADLINE", "12h", "how long a restore may wait to start"),
-    plain("APIM_DR_LOG", "info", "what is logged, as a tracing filter"),
+    plain("APIM_DR_LOG", "info; of commands other than serve: warn", "what is logged, as a tracing filter"),
 ];
 
-/// Settings that promise protection which this version does not give: refused rather than ignored.
+/// Settings of later versions that would be missed (a protection, a schedule): refused rather than ignored.
 pub(super) const NOT_YET: &[&str] = &[
     "APIM_DR_KEYS",
     "APIM_DR_REQUIRE_PRINCIPAL",

@@ -7,12 +7,14 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, str::FromStr, t
 use axum::http::uri::Authority;
 use jiff::SignedDuration;
 use serde::Serialize;
+use tracing_subscriber::EnvFilter;
 
 pub use catalog::{SETTINGS, Setting};
 
 use crate::{
     azure::{
         ApiVersion, ArmConfig, Cloud, Credential, Endpoints, Limits, Overrides, TokenConfig, TokenEndpoint,
+        secure,
     },
     domain::{ClientId, Secret, TenantId},
     keys::StateKey,
@@ -107,6 +109,13 @@ impl Settings {
                 reader.problem(name, "remove it: this version does not carry it out");
             }
         }
+        let log = reader
+            .parse("APIM_DR_LOG", "give a tracing filter, such as info or apim_dr=debug", |filter| {
+                EnvFilter::try_new(filter)
+            })
+            .and(environment.get("APIM_DR_LOG"))
+            .unwrap_or("info")
+            .to_owned();
         let arm = reader.arm(under_host, allow_http_loopback);
         let state_key = reader.parse(
             "APIM_DR_STATE_KEY",
@@ -135,7 +144,7 @@ impl Settings {
             arm,
             subscription: environment.get("AZURE_SUBSCRIPTION_ID").map(str::to_owned),
             storage_key: environment.get("AZURE_STORAGE_KEY").map(Secret::new),
-            log: environment.get("APIM_DR_LOG").unwrap_or("info").to_owned(),
+            log,
             problems: reader.problems,
         }
     }
@@ -192,12 +201,9 @@ impl Reader<'_> {
     }
 
     fn public_url(&mut self, allow_http_loopback: bool) -> Option<String> {
-        const REMEDY: &str = "give an https address, such as https://apim-dr.example.com";
-        let parse = |text: &str| {
-            let url = url::Url::parse(text).map_err(|_| ())?;
-            let allowed = url.scheme() == "https" || (url.scheme() == "http" && allow_http_loopback);
-            if allowed && url.query().is_none() { Ok(text.to_owned()) } else { Err(()) }
-        };
+        const REMEDY: &str =
+            "give an https address without user, query or fragment, such as https://apim-dr.example.com";
+        let parse = |text: &str| secure(text, allow_http_loopback).map(|_| text.to_owned());
         self.parse("APIM_DR_PUBLIC_URL", REMEDY, parse).or_else(|| {
             self.parse("WEBSITE_HOSTNAME", "the platform sets it to a host name", Authority::from_str)
                 .map(|host| public_url_of(&host))
@@ -300,6 +306,8 @@ mod tests {
             ("APIM_DR_ALLOW_HTTP_LOOPBACK", "yes"),
             ("APIM_DR_STATE_KEY", "tooshort"),
             ("APIM_DR_PUBLIC_URL", "http://apim-dr.example.com"),
+            ("APIM_DR_PUBLIC_URL", "https://me:hidden@apim-dr.example.com"),
+            ("APIM_DR_LOG", "apim_dr=loud"),
             ("APIM_DR_RESTORE_CONFIRM", "no"),
             ("APIM_DR_RESTORE_TARGETS", "a,,b"),
             ("APIM_DR_BACKUP_DEADLINE", "-6h"),

@@ -51,7 +51,7 @@ impl Invocation {
     }
 
     /// The request that the host would have sent, had it proxied it, to our own route.
-    pub(super) fn into_request(mut self, function: HttpFunction, outer: &HeaderMap) -> Option<Request<Body>> {
+    pub(super) fn into_request(mut self, function: HttpFunction) -> Option<Request<Body>> {
         let data = unwrap_text(self.data.remove("req")?);
         let data: HttpRequestData = serde_json::from_value(data).ok()?;
         let mut path = function.path.to_owned();
@@ -82,9 +82,6 @@ impl Invocation {
             {
                 request = request.header(name, value);
             }
-        }
-        for id in outer.get_all(super::INVOCATION_ID) {
-            request = request.header(super::INVOCATION_ID, id);
         }
         let body = match data.body {
             Value::Null => String::new(),

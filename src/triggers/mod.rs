@@ -15,7 +15,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::{Path, Request, State},
+    extract::Request,
     http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -48,20 +48,29 @@ const HTTP_FUNCTIONS: [HttpFunction; 5] = [
 
 /// All routes, for the host and without it.
 pub(crate) fn router(gate: Arc<Gate>) -> Router {
+    let under_host = gate.settings().under_host;
     let api = api(gate.clone());
-    let envelopes = Router::new()
+    let timers = Router::new()
         .route("/timer-trigger", post(timers::timer))
         .route("/sweep-trigger", post(timers::sweep))
-        .with_state(gate)
-        .route("/{function}", post(http_function).with_state(api.clone()));
-    Router::new()
+        .with_state(gate);
+    let envelopes = HTTP_FUNCTIONS.into_iter().fold(Router::new(), |router, function| {
+        let api = api.clone();
+        router.route(&format!("/{}", function.folder), post(move |body| invoke(function, api, body)))
+    });
+    let router = Router::new()
         // The host asks at any time whether we are up; the answer must cost nothing.
         .route("/", get(|| async { "apim-dr\n" }))
+        .merge(timers)
         .merge(envelopes)
         .merge(api)
         .fallback(|| async { ProblemDetails::new(StatusCode::NOT_FOUND, "there is nothing at this address") })
-        .layer(CatchPanicLayer::new())
-        .layer(middleware::from_fn(in_span))
+        .method_not_allowed_fallback(|| async {
+            ProblemDetails::new(StatusCode::METHOD_NOT_ALLOWED, "this address takes another method")
+        })
+        .layer(CatchPanicLayer::new());
+    let router = if under_host { router } else { router.layer(middleware::from_fn(no_web_pages)) };
+    router.layer(middleware::from_fn(in_span))
 }
 
 /// The routes as callers know them.
@@ -84,30 +93,41 @@ async fn no_status_page() -> ProblemDetails {
     )
 }
 
-/// `POST /<function folder>`: an HTTP trigger in its envelope.
-async fn http_function(
-    State(api): State<Router>,
-    Path(folder): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let Some(function) = HTTP_FUNCTIONS.into_iter().find(|function| function.folder == folder) else {
-        return ProblemDetails::new(StatusCode::NOT_FOUND, "there is no function of this name")
-            .into_response();
+/// `POST /<function folder>`: an HTTP trigger in its envelope. Whatever is wrong is told inside the answer's
+/// envelope: the host would turn any other status into an empty 500.
+async fn invoke(function: HttpFunction, api: Router, body: Body) -> InvocationResult {
+    let response = match request_in(function, body).await {
+        Ok(request) => {
+            let Ok(response) = api.oneshot(request).await;
+            response
+        }
+        Err(problem) => problem.into_response(),
     };
-    let envelope = match read_body(body, ENVELOPE_LIMIT).await {
-        Ok(bytes) => Invocation::parse(&bytes).ok(),
-        Err(problem) => return problem.into_response(),
-    };
-    let Some(request) = envelope.and_then(|envelope| envelope.into_request(function, &headers)) else {
-        let detail = "the body is not an invocation of this function: expected {\"Data\": {\"req\": {...}}}";
-        return ProblemDetails::new(StatusCode::BAD_REQUEST, detail).into_response();
-    };
-    let Ok(response) = api.oneshot(request).await;
     let (parts, body) = response.into_parts();
     // Our own answers are small; the limit cannot be met.
     let body = axum::body::to_bytes(body, ENVELOPE_LIMIT).await.unwrap_or_default();
-    InvocationResult::http(parts.status, &parts.headers, &body).into_response()
+    InvocationResult::http(parts.status, &parts.headers, &body)
+}
+
+async fn request_in(function: HttpFunction, body: Body) -> Result<Request, ProblemDetails> {
+    let bytes = read_body(body, ENVELOPE_LIMIT).await?;
+    let request = Invocation::parse(&bytes).ok().and_then(|envelope| envelope.into_request(function));
+    request.ok_or_else(|| {
+        let detail = "the body is not an invocation of this function: expected {\"Data\": {\"req\": {...}}}";
+        ProblemDetails::new(StatusCode::BAD_REQUEST, detail)
+    })
+}
+
+/// Stand-alone there is no key in front of us, and any web page that the operator opens can post to loopback.
+/// Browsers say so (Fetch standard: `Origin` goes with every POST).
+async fn no_web_pages(request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let from_page = headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site");
+    if from_page && !request.method().is_safe() {
+        let detail = "requests of web pages are refused; call from a program";
+        return ProblemDetails::new(StatusCode::FORBIDDEN, detail).into_response();
+    }
+    next.run(request).await
 }
 
 /// Every line that is logged while a request is answered carries the host's invocation id.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, Request, State},
-    http::{HeaderName, StatusCode, Uri, header},
+    extract::{Path, Request, State, rejection::PathRejection},
+    http::{StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 
@@ -13,6 +13,7 @@ use crate::{
     app::{App, Gate},
     domain::{Answer, Operation, OperationId, Phase},
     view::OperationView,
+    workflows,
 };
 
 /// How a failure is told: 424 unless the caller asked otherwise when it started the operation.
@@ -25,42 +26,40 @@ const FAILURE_FLAGS: [(&str, StatusCode); 2] = [
 /// unknown id and a wrong token look alike.
 pub(super) async fn show(
     State(gate): State<Arc<Gate>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, ProblemDetails> {
     let app = gate.app().await?;
     let unknown =
         || ProblemDetails::new(StatusCode::NOT_FOUND, "there is no such operation, or this is not its link");
     let token = query_value(request.uri(), "t").unwrap_or_default();
-    let id: OperationId = id.parse().map_err(|_| unknown())?;
+    let id = id.ok().and_then(|Path(id)| id.parse::<OperationId>().ok()).ok_or_else(unknown)?;
     if !app.key().verify_link_token(id, &token) {
         return Err(unknown());
     }
-    let entry = app.ports().journal.last(id).await.map_err(|error| {
+    let operation = workflows::read(app.ports(), id).await.map_err(|error| {
         tracing::error!(operation.id = %id, error = &error as &dyn std::error::Error, "reading an operation failed");
         ProblemDetails::unavailable("the records cannot be read now")
     })?;
-    let operation = entry.ok_or_else(unknown)?.operation;
+    let operation = operation.ok_or_else(unknown)?;
     let link = Link::new(
         &app,
         request.uri(),
         base_url(app.public_url.as_deref(), request.headers(), request.uri())?,
     );
-    let mut headers: Vec<(HeaderName, String)> = vec![
-        (header::CONTENT_TYPE, "application/json".to_owned()),
-        (header::CACHE_CONTROL, "no-store".to_owned()),
-    ];
     let status = match operation.phase {
         Phase::Succeeded => StatusCode::OK,
         phase if phase.is_closed() => link.on_failure,
-        _ => {
-            headers.push((header::LOCATION, link.to(id)));
-            headers.push((header::RETRY_AFTER, link.retry_after(&operation).to_string()));
-            StatusCode::ACCEPTED
-        }
+        _ => StatusCode::ACCEPTED,
     };
     let body = serde_json::to_vec(&OperationView::from(&operation)).unwrap_or_default();
-    Ok((status, axum::response::AppendHeaders(headers), body).into_response())
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    if operation.phase.is_closed() {
+        return Ok((status, headers, body).into_response());
+    }
+    let again =
+        [(header::LOCATION, link.to(id)), (header::RETRY_AFTER, link.retry_after(&operation).to_string())];
+    Ok((status, headers, again, body).into_response())
 }
 
 /// Makes the address of an operation, with the caller's wish how a failure is told.

@@ -38,7 +38,6 @@ pub(super) async fn start(
     let link = Link::new(&app, &parts.uri, base_url(app.public_url.as_deref(), &parts.headers, &parts.uri)?);
     let operation = workflows::open(app.ports(), plan, &credentials).await.map_err(|error| {
         tracing::error!(error = &error as &dyn std::error::Error, "opening an operation failed");
-        // Its marker may have been written: then it is carried out.
         ProblemDetails::unavailable(
             "the records cannot be written now; look for the operation before you repeat it",
         )

@@ -17,8 +17,6 @@ use crate::{
     ports::{Access, Appended, Hold, Order, Poll, Ports, ReadError, RecordsError},
 };
 
-/// Just after the deadline, so that the look which skips the operation comes in time.
-const TICK: Duration = Duration::from_secs(1);
 /// About four minutes with the pauses between them.
 const ANSWER_RETRIES: u32 = 12;
 
@@ -37,8 +35,16 @@ pub struct Step {
     pub next: Next,
 }
 
+/// What its driver lets a step do.
+pub(super) struct Turn<'a> {
+    /// A look that learned nothing is not recorded; its driver remembers when the next one is due.
+    pub(super) not_before: Option<Timestamp>,
+    /// Whether a POST may still begin. A process that was told to stop would not live to hear its answer.
+    pub(super) may_start: &'a (dyn Fn() -> bool + Sync),
+}
+
 /// Takes the next step of an operation, if it is due.
-pub async fn advance(ports: &Ports, id: OperationId) -> Result<Step, Error> {
+pub(super) async fn advance(ports: &Ports, id: OperationId, turn: Turn<'_>) -> Result<Step, Error> {
     let Some(entry) = last(ports, id).await? else {
         let opening = ports.journal.opening(id).await;
         let opening = opening.map_err(|source| Error::Records { action: "reading", id, source })?;
@@ -48,16 +54,13 @@ pub async fn advance(ports: &Ports, id: OperationId) -> Result<Step, Error> {
     if entry.operation.phase.is_closed() {
         return Ok(closed(ports, entry).await);
     }
-    if ports.azure.now() < entry.operation.due {
-        return Ok(Step { next: Next::At(entry.operation.due), operation: entry.operation });
+    let due = turn.not_before.unwrap_or(Timestamp::MIN).max(entry.operation.due);
+    if ports.azure.now() < due {
+        return Ok(Step { next: Next::At(due), operation: entry.operation });
     }
     match entry.operation.phase {
-        Phase::Pending => start(ports, entry).await,
-        Phase::Starting => {
-            // Its POST is over (`due` is `post_until`) and its answer is not in the journal.
-            let failure = entry.operation.unknown_outcome();
-            record(ports, entry, Event::Failed { failure }).await
-        }
+        Phase::Pending => start(ports, entry, turn.may_start).await,
+        Phase::Starting => resolve(ports, entry).await,
         Phase::Running => poll(ports, entry).await,
         Phase::Verifying => {
             let verification = verify(&entry.operation);
@@ -68,22 +71,24 @@ pub async fn advance(ports: &Ports, id: OperationId) -> Result<Step, Error> {
 }
 
 /// Pending: under the lock, with the service seen idle, one POST.
-async fn start(ports: &Ports, entry: Entry) -> Result<Step, Error> {
+async fn start(ports: &Ports, entry: Entry, may_start: &(dyn Fn() -> bool + Sync)) -> Result<Step, Error> {
     let operation = &entry.operation;
     let (id, plan) = (operation.id, &operation.plan);
     let failed = |source| Error::Records { action: "starting", id, source };
-    if ports.azure.now() > operation.deadline {
-        let why = operation.waiting.as_deref().unwrap_or("nobody was there to start it");
-        let reason = format!("its deadline passed before it could start: {why}");
+    if later(ports.azure.now(), POST_TIMEOUT) > operation.deadline {
+        let why = operation.waiting.as_deref().unwrap_or("nobody was there to start it in time");
+        let reason = format!("its deadline leaves no time for a start: {why}");
         return record(ports, entry, Event::Skipped { reason }).await;
     }
-    if let Hold::Theirs(other) = ports.journal.hold(operation, ports.azure.now()).await.map_err(failed)? {
-        return wait(
-            ports,
-            entry,
-            format!("operation {other} has the service; apim-dr operations show {other} tells why"),
-        )
-        .await;
+    match ports.journal.hold(operation, ports.azure.now()).await {
+        Ok(Hold::Ours) => {}
+        Ok(Hold::Theirs(other)) => {
+            let reason =
+                format!("operation {other} has the service; apim-dr operations show {other} tells why");
+            return wait(ports, entry, reason).await;
+        }
+        Err(error @ RecordsError::Corrupt { .. }) => return wait(ports, entry, error.to_string()).await,
+        Err(source) => return Err(failed(source)),
     }
     let credentials = match ports.journal.credentials(id).await {
         Ok(credentials) => credentials,
@@ -93,6 +98,7 @@ async fn start(ports: &Ports, entry: Entry) -> Result<Step, Error> {
             );
             return record(ports, entry, refused(error)).await;
         }
+        Err(error @ RecordsError::Corrupt { .. }) => return wait(ports, entry, error.to_string()).await,
         Err(source) => return Err(failed(source)),
     };
     let access = Access { caller: plan.caller.clone(), client_secret: credentials.client_secret };
@@ -106,23 +112,56 @@ async fn start(ports: &Ports, entry: Entry) -> Result<Step, Error> {
         Err(ReadError::Transient(error)) => return wait(ports, entry, error.to_string()).await,
         Err(ReadError::Definite(error)) => return record(ports, entry, refused(error)).await,
     }
-    let deadline = operation.deadline;
+    if !may_start() {
+        return Ok(Step { next: Next::At(operation.due), operation: entry.operation });
+    }
     let attempt = AttemptId::random();
     let post_until = later(ports.azure.now(), POST_TIMEOUT + POST_MARGIN);
     let blob = BlobLook::Unread("this version does not look into the backup account".to_owned());
     let started = then(ports, &entry, Event::Started { attempt, post_until, blob })?;
-    if let Appended::Taken = ports.journal.append(&started).await.map_err(failed)? {
-        return Ok(Step { next: Next::At(ports.azure.now()), operation: entry.operation });
+    match ports.journal.append(&started).await {
+        Ok(Appended::Written) => log(&started),
+        Ok(Appended::Taken) => return Ok(Step { next: Next::At(operation.due), operation: entry.operation }),
+        Err(source) => {
+            // It may stand all the same. Nothing was sent, and whoever finds it should know.
+            return match last(ports, id).await? {
+                Some(newest) if newest.writer == started.writer => {
+                    let reason = format!("writing down the start failed: {source}");
+                    record_answer(ports, newest, attempt, Answer::NotSent { reason }).await
+                }
+                _ => Err(failed(source)),
+            };
+        }
     }
-    log(&started);
-    let in_time = || later(ports.azure.now(), POST_TIMEOUT) <= post_until.min(deadline);
-    let answer = if in_time() {
-        let access_key = credentials.access_key.as_ref();
-        ports.azure.start(Order { plan, access: &access, access_key, attempt }, &in_time).await
-    } else {
-        Answer::NotSent { reason: "writing down the start took too long".to_owned() }
-    };
+    let in_time =
+        || may_start() && later(ports.azure.now(), POST_TIMEOUT) <= post_until.min(operation.deadline);
+    let access_key = credentials.access_key.as_ref();
+    let answer = ports.azure.start(Order { plan, access: &access, access_key, attempt }, &in_time).await;
     record_answer(ports, started, attempt, answer).await
+}
+
+/// Starting, with its POST over on paper (`due` is `post_until`) and no answer in the journal.
+///
+/// Whether it is over is a question of Azure Resource Manager's time: a process that has not heard it yet
+/// judges by its own clock, so it asks first.
+async fn resolve(ports: &Ports, entry: Entry) -> Result<Step, Error> {
+    let operation = &entry.operation;
+    let access = access_for_watching(ports, operation).await?;
+    let asked = ports.azure.service(&operation.plan.service, &access).await;
+    if let Err(ReadError::Transient(error)) = asked
+        && !is_given_up(ports, operation)
+    {
+        tracing::warn!(operation.id = %operation.id, azure.error = %error, "Azure cannot be asked; asking again");
+        return Ok(Step {
+            next: Next::At(later(ports.azure.now(), operation.backoff())),
+            operation: entry.operation,
+        });
+    }
+    if ports.azure.now() < operation.due {
+        return Ok(Step { next: Next::At(operation.due), operation: entry.operation });
+    }
+    let failure = operation.unknown_outcome();
+    record(ports, entry, Event::Failed { failure }).await
 }
 
 /// Running: one look at what Azure says.
@@ -132,22 +171,31 @@ async fn poll(ports: &Ports, entry: Entry) -> Result<Step, Error> {
         let failure = operation.unknown_outcome();
         return record(ports, entry, Event::Failed { failure }).await;
     };
-    if operation.started().is_some_and(|started| ports.azure.now() > later(started, MAX_WATCH)) {
-        let error = AzureError::local("gave up watching: Azure still called it running after 48 hours");
+    if is_given_up(ports, operation) {
+        let last = operation.waiting.as_deref().unwrap_or("Azure still called it running");
+        let error = AzureError::local(format!("gave up watching after 48 hours: {last}"));
         return record(ports, entry, unknown(error)).await;
     }
-    let access = access_for_polling(ports, operation).await?;
+    let access = access_for_watching(ports, operation).await?;
     match ports.azure.poll(&continuation, &access).await {
-        Poll::Running { continuation: same, after } if same == continuation => {
+        Poll::Running { continuation: same, after }
+            if same == continuation && operation.waiting.is_none() =>
+        {
             Ok(Step { next: Next::At(later(ports.azure.now(), after)), operation: entry.operation })
         }
         Poll::Running { continuation, after } => {
             let until = later(ports.azure.now(), after);
             record(ports, entry, Event::Moved { continuation, until }).await
         }
-        Poll::Unread { error, after } => {
-            tracing::warn!(operation.id = %operation.id, azure.error = %error, "a look at the operation failed; asking again");
-            Ok(Step { next: Next::At(later(ports.azure.now(), after)), operation: entry.operation })
+        Poll::Unread { error, after, lasting } => {
+            let reason = format!("Azure took it, but it cannot be looked at: {error}");
+            let until = later(ports.azure.now(), after);
+            // Once is enough for what will be the same at every look.
+            if lasting && operation.waiting.as_ref() != Some(&reason) {
+                return record(ports, entry, Event::Unread { reason, until }).await;
+            }
+            tracing::warn!(operation.id = %operation.id, azure.error = %error, "a look failed; looking again");
+            Ok(Step { next: Next::At(until), operation: entry.operation })
         }
         Poll::Succeeded { ids } => record(ports, entry, Event::Completed { ids }).await,
         Poll::Failed(error) => {
@@ -158,8 +206,12 @@ async fn poll(ports: &Ports, entry: Entry) -> Result<Step, Error> {
     }
 }
 
+fn is_given_up(ports: &Ports, operation: &Operation) -> bool {
+    operation.started().is_some_and(|started| ports.azure.now() > later(started, MAX_WATCH))
+}
+
 /// A seal that no longer opens must not end what already runs: it is watched with the app's own identity.
-async fn access_for_polling(ports: &Ports, operation: &Operation) -> Result<Access, Error> {
+async fn access_for_watching(ports: &Ports, operation: &Operation) -> Result<Access, Error> {
     match ports.journal.credentials(operation.id).await {
         Ok(Credentials { client_secret, .. }) => {
             Ok(Access { caller: operation.plan.caller.clone(), client_secret })
@@ -181,9 +233,13 @@ fn verify(operation: &Operation) -> Verification {
 }
 
 async fn wait(ports: &Ports, entry: Entry, reason: String) -> Result<Step, Error> {
-    let until =
-        later(ports.azure.now(), entry.operation.backoff()).min(later(entry.operation.deadline, TICK));
+    let until = later(ports.azure.now(), entry.operation.backoff()).min(last_chance(&entry.operation));
     record(ports, entry, Event::Waited { reason, until }).await
+}
+
+/// Right after the last instant at which it could start, so that it is skipped in time.
+fn last_chance(operation: &Operation) -> Timestamp {
+    later(operation.deadline.checked_sub(POST_TIMEOUT).unwrap_or(Timestamp::MIN), Duration::from_secs(1))
 }
 
 /// Writes the next entry, unless somebody else wrote one meanwhile: then their state is the truth.
@@ -212,6 +268,10 @@ async fn record_answer(
     let mut newest = started;
     let mut failures = 0;
     loop {
+        if newest.operation.attempts.iter().any(|known| known.id == attempt && known.answer.is_some()) {
+            // Ours, from a try whose own answer was lost.
+            return Ok(written(ports, newest).await);
+        }
         let next = then(ports, &newest, Event::Answered { attempt, answer: answer.clone() })?;
         let taken = match ports.journal.append(&next).await {
             Ok(Appended::Written) => return Ok(written(ports, next).await),

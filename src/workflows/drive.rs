@@ -1,8 +1,8 @@
 //! Who turns the crank: one operation until it must wait too long, or all that are open.
 
 use std::{
-    collections::HashSet,
-    sync::{Mutex, PoisonError},
+    collections::{HashMap, HashSet},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -11,7 +11,10 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Next, Step, advance};
+use super::{
+    Error,
+    advance::{Next, Step, Turn, advance},
+};
 use crate::{
     domain::{Operation, OperationId, later},
     ports::Ports,
@@ -26,8 +29,12 @@ const FAILURES_IN_A_ROW: u32 = 5;
 #[derive(Debug)]
 pub struct Driver {
     ports: Ports,
+    /// Closed when the driver was told to stop: then no step begins.
     steps: Semaphore,
     driven: Mutex<HashSet<OperationId>>,
+    /// When the next look is due at operations whose last one learned nothing, and so was not recorded. Only a
+    /// courtesy to Azure: what is lost with the process is looked at too early once.
+    looks: Mutex<HashMap<OperationId, Timestamp>>,
     stop: CancellationToken,
 }
 
@@ -47,6 +54,7 @@ impl Driver {
             ports,
             steps: Semaphore::new(STEPS_AT_ONCE),
             driven: Mutex::default(),
+            looks: Mutex::default(),
             stop: CancellationToken::new(),
         }
     }
@@ -55,18 +63,15 @@ impl Driver {
         &self.ports
     }
 
-    /// Ends every drive after the step it is in; what is left open is carried on by the next process.
+    /// Ends every drive after the step it is in, and lets none of these begin a POST. What is left open is
+    /// carried on by the next process.
     pub fn stop(&self) {
         self.stop.cancel();
-    }
-
-    /// Completes when the driver was told to stop.
-    pub async fn stopped(&self) {
-        self.stop.cancelled().await;
+        self.steps.close();
     }
 
     /// Advances one operation until it has ended or would have to wait past `until`, telling `watch` of
-    /// every step. `None`: this process drives it already.
+    /// every step. `None`: this process drives it already, or was told to stop before the first step.
     pub async fn drive(
         &self,
         id: OperationId,
@@ -75,27 +80,36 @@ impl Driver {
     ) -> Option<Result<Step, Error>> {
         let _claim = Claim::take(&self.driven, id)?;
         let mut failures = 0;
+        let mut last = None;
         loop {
-            let step = match self.step(id).await {
-                Ok(step) => step,
-                Err(error) => {
-                    failures += 1;
-                    if !error.is_transient() || failures == FAILURES_IN_A_ROW {
-                        return Some(Err(error));
+            let Ok(permit) = self.steps.acquire().await else { return last.map(Ok) };
+            let step = self.step(id).await;
+            drop(permit);
+            match step {
+                Ok(step) => {
+                    failures = 0;
+                    watch(&step.operation);
+                    match step.next {
+                        Next::At(at) if at <= until => {
+                            last = Some(step);
+                            self.pause(
+                                at.duration_since(self.ports.azure.now()).try_into().unwrap_or_default(),
+                            )
+                            .await;
+                        }
+                        _ => return Some(Ok(step)),
                     }
-                    tracing::warn!(operation.id = %id, error = &error as &dyn std::error::Error, "a step failed; taking it again");
+                }
+                Err(error) if error.is_transient() && failures < FAILURES_IN_A_ROW => {
+                    failures += 1;
+                    tracing::warn!(
+                        operation.id = %id,
+                        error = &error as &dyn std::error::Error,
+                        "a step failed; taking it again"
+                    );
                     self.pause(Duration::from_secs(1 << failures)).await;
-                    continue;
                 }
-            };
-            failures = 0;
-            watch(&step.operation);
-            match step.next {
-                Next::At(at) if at <= until && !self.stop.is_cancelled() => {
-                    self.pause(at.duration_since(self.ports.azure.now()).try_into().unwrap_or_default())
-                        .await;
-                }
-                _ => return Some(Ok(step)),
+                Err(error) => return Some(Err(error)),
             }
         }
     }
@@ -131,9 +145,19 @@ impl Driver {
     }
 
     async fn step(&self, id: OperationId) -> Result<Step, Error> {
-        let _permit = self.steps.acquire().await;
-        advance(&self.ports, id).await
+        let not_before = lock(&self.looks).get(&id).copied();
+        let turn = Turn { not_before, may_start: &|| !self.stop.is_cancelled() };
+        let step = advance(&self.ports, id, turn).await?;
+        match step.next {
+            Next::At(at) if at > step.operation.due => lock(&self.looks).insert(id, at),
+            _ => lock(&self.looks).remove(&id),
+        };
+        Ok(step)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The right to drive an operation in this process; given back when dropped.
@@ -144,14 +168,13 @@ struct Claim<'a> {
 
 impl<'a> Claim<'a> {
     fn take(driven: &'a Mutex<HashSet<OperationId>>, id: OperationId) -> Option<Self> {
-        let mut ids = driven.lock().unwrap_or_else(PoisonError::into_inner);
         // Only a claim that was made may exist: dropping one gives it back.
-        ids.insert(id).then(|| Self { driven, id })
+        lock(driven).insert(id).then(|| Self { driven, id })
     }
 }
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        self.driven.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        lock(self.driven).remove(&self.id);
     }
 }

@@ -5,7 +5,7 @@ mod drive;
 mod error;
 mod open;
 
-pub use advance::{Next, Step, advance};
+pub use advance::{Next, Step};
 pub use drive::{Driver, Swept};
 pub use error::Error;
-pub use open::open;
+pub use open::{open, read};

@@ -19,10 +19,7 @@ const RULE: &[(&str, &[&str])] = &[
     ("records", &["domain", "keys", "ports"]),
     ("workflows", &["domain", "ports"]),
     ("settings", &["azure", "domain", "keys", "payload", "ports", "records"]),
-    (
-        "app",
-        &["azure", "domain", "keys", "payload", "ports", "records", "settings", "telemetry", "workflows"],
-    ),
+    ("app", &["azure", "domain", "keys", "payload", "ports", "records", "settings", "workflows"]),
     ("triggers", &["app", "domain", "payload", "settings", "view", "workflows"]),
     ("serve", &["app", "triggers"]),
     ("demo", &["app", "emulator", "ports", "serve", "settings"]),

@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-/// When every test begins.
-const START: &str = "2026-11-21T01:00:00Z";
+/// When every test begins: within a second, which `Date` cannot tell.
+const START: &str = "2026-11-21T01:00:00.7Z";
 
 /// The emulator's clock, as the app's: waiting moves it, so that no test sleeps.
 #[derive(Clone)]
@@ -48,6 +48,7 @@ pub(crate) struct Bed {
     pub(crate) client: Client,
     clock: SimulatedClock,
     variables: BTreeMap<String, String>,
+    patience: Option<Duration>,
     records: TempDir,
     gate: Option<Arc<Gate>>,
     server: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
@@ -65,6 +66,15 @@ impl Bed {
 
     /// On an emulator that behaves as `config` says, but in simulated time.
     pub(crate) async fn on(config: Config, variables: &[(&str, &str)]) -> Self {
+        Self::waiting(config, variables, None).await
+    }
+
+    /// With an app that waits for an answer only so long, in real time: for faults that answer too late.
+    pub(crate) async fn hasty() -> Self {
+        Self::waiting(Config::default(), &[], Some(Duration::from_millis(700))).await
+    }
+
+    async fn waiting(config: Config, variables: &[(&str, &str)], patience: Option<Duration>) -> Self {
         let clock = EmulatedClock::manual(START.parse().unwrap());
         let config = Config { clock: clock.clone(), ..config };
         let emulator = Emulator::start(config).await.unwrap();
@@ -84,6 +94,7 @@ impl Bed {
             client: Client::builder().no_proxy().build().unwrap(),
             clock: SimulatedClock(clock),
             variables: all,
+            patience,
             records,
             gate: None,
             server: None,
@@ -95,9 +106,8 @@ impl Bed {
     async fn serve(&mut self) {
         let environment: Environment = self.variables.clone().into_iter().collect();
         let mut settings = Settings::read(&environment);
-        if let Some(arm) = &mut settings.arm {
-            // Real time: a fault that answers too late must not make the tests wait for half a minute.
-            arm.limits.total = Duration::from_millis(700);
+        if let (Some(arm), Some(patience)) = (&mut settings.arm, self.patience) {
+            arm.limits.total = patience;
         }
         let gate = Arc::new(Gate::new(settings, Arc::new(self.clock.clone())));
         self.gate = Some(gate.clone());

@@ -43,7 +43,8 @@ const TOKEN: (&str, &str) = ("POST", "/oauth2/");
 const SERVICE: (&str, &str) = ("GET", "/service/sampleapim?");
 
 async fn check(name: &str, (method, path): (&str, &str), times: u32, effect: Effect, end: End) {
-    let bed = Bed::start().await;
+    let slow = matches!(effect, Effect::Slow { .. });
+    let bed = if slow { Bed::hasty().await } else { Bed::start().await };
     bed.emulator.inject(Fault { times, ..Fault::once(method, path, effect) });
     let ended = bed.run("/api/backup", &seed("backup")).await.json();
     let outcome = if ended["phase"] == "Failed" { &ended["failure"]["kind"] } else { &ended["phase"] };

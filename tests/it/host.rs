@@ -151,18 +151,23 @@ async fn a_body_that_the_host_parsed_or_encoded_twice_is_understood() {
 }
 
 #[tokio::test]
-async fn what_is_no_invocation_is_refused_and_never_answered_with_nothing() {
+async fn what_is_no_invocation_is_told_inside_the_answer_and_never_with_nothing() {
     let bed = Bed::start().await;
-    for (function, body, status) in [
-        ("backup-trigger", json!({}), 400),
-        ("backup-trigger", json!({"Data": {"req": {"Method": "not a method"}}}), 400),
-        ("backup-trigger", json!([]), 400),
-        ("no-such-trigger", json!({}), 404),
+    let too_long = json!({"Data": {"req": {"Method": "POST", "Body": "x".repeat(9 * 1024 * 1024)}}});
+    for (body, status) in [
+        (json!({}), 400),
+        (json!({"Data": {"req": {"Method": "not a method"}}}), 400),
+        (json!([]), 400),
+        (json!({"Data": {"req": {"Method": "POST", "Body": "x".repeat(2 * 1024 * 1024)}}}), 413),
+        (too_long, 413),
     ] {
-        let answer = invoke(&bed, function, &body).await;
-        assert_eq!(answer.status.as_u16(), status, "{function} {body}: {answer:?}");
-        assert!(!answer.text.is_empty());
+        let answer = invoke(&bed, "backup-trigger", &body).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let result = answer.json();
+        assert_eq!(result["Outputs"]["res"]["statusCode"], status, "{answer:?}");
+        assert!(!result["Outputs"]["res"]["body"].as_str().unwrap().is_empty());
     }
+    assert_eq!(invoke(&bed, "no-such-trigger", &json!({})).await.status, 404);
 }
 
 #[tokio::test]

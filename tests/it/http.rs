@@ -297,3 +297,42 @@ async fn callers_are_told_azures_own_pace() {
     bed.advance(Duration::from_mins(5));
     assert_eq!(pace().await, 15);
 }
+
+#[tokio::test]
+async fn every_answer_has_one_content_type_and_errors_are_problems() {
+    let bed = Bed::start().await;
+    let link = bed.open("/api/backup", &seed("backup")).await;
+    for (path, status, content_type) in [
+        (link.as_str(), 202, "application/json"),
+        ("/api/operations/%FF", 404, "application/problem+json"),
+        ("/api/backup", 405, "application/problem+json"),
+        ("/backup-trigger", 405, "application/problem+json"),
+        ("/favicon.ico", 404, "application/problem+json"),
+        ("/api/status", 501, "application/problem+json"),
+        ("/api/status/json", 501, "application/problem+json"),
+        ("/api/health", 200, "application/json"),
+    ] {
+        let answer = bed.get(path).await;
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
+        let types: Vec<_> = answer.headers.get_all("content-type").iter().collect();
+        assert_eq!(types, [content_type], "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_of_the_records_is_told_without_their_place_or_content() {
+    let bed = Bed::start().await;
+    bed.open("/api/backup", &seed("backup")).await;
+    let key = std::fs::read_to_string(bed.records().join("state-key")).unwrap();
+    let key = serde_json::from_str::<Value>(&key).unwrap()["key"].as_str().unwrap().to_owned();
+    // As somebody might restore it by hand.
+    std::fs::write(bed.records().join("state-key"), format!("\"{key}\"")).unwrap();
+    let mut bed = bed;
+    bed.restart().await;
+    let answers = [bed.post("/api/backup", &seed("backup")).await, bed.get("/api/health").await];
+    for answer in answers {
+        assert_eq!(answer.status, 503, "{answer:?}");
+        assert!(answer.text.contains("APIM_DR_RECORDS"), "{answer:?}");
+        assert!(!answer.text.contains(&key) && !answer.text.contains("file:"), "{answer:?}");
+    }
+}

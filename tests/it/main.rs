@@ -11,4 +11,5 @@ mod http;
 mod payloads;
 mod process;
 mod recordings;
+mod steps;
 mod tls;

@@ -182,6 +182,35 @@ async fn a_server_killed_before_it_could_write_azures_answer_never_posts_again()
 }
 
 #[tokio::test]
+async fn a_web_page_cannot_start_anything_on_a_server_without_keys() {
+    let place = Place::start().await;
+    let server = place.serve().await;
+    let client = reqwest::Client::new();
+    let envelope = json!({"Data": {"req": {"Method": "POST", "Body": seed("restore").to_string()}}});
+    for (path, body) in [("api/restore", seed("restore")), ("restore-trigger", envelope)] {
+        for (name, value) in [("origin", "https://example.com"), ("sec-fetch-site", "cross-site")] {
+            let request = client.post(format!("{}/{path}", server.url)).header(name, value);
+            let answer = Answer::of(request.body(body.to_string()).send().await.unwrap()).await;
+            assert_eq!(answer.status, 403, "{path}, {name}: {answer:?}");
+        }
+    }
+    assert_eq!(place.emulator.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_the_host_only_asks_whether_it_is_up_touches_no_records() {
+    let mut place = Place::start().await;
+    place.set("FUNCTIONS_CUSTOMHANDLER_PORT", "0");
+    place.set("APIM_DR_BACKUP_SCHEDULE", "0 0 1 * * *");
+    let server = place.serve().await;
+    for path in ["", "/api/health"] {
+        assert_eq!(reqwest::get(format!("{}{path}", server.url)).await.unwrap().status(), 200);
+    }
+    assert_eq!(server.end("-TERM").await, Some(0));
+    assert!(!place.records().exists());
+}
+
+#[tokio::test]
 async fn the_log_is_one_json_line_per_event_with_its_ids_and_no_secret() {
     let place = Place::start().await;
     let mut server = place.serve().await;
@@ -263,25 +292,30 @@ async fn the_command_line_backs_up_and_restores_with_azs_spellings() {
 #[tokio::test]
 async fn the_command_line_says_what_went_wrong_and_exits_accordingly() {
     let mut place = Place::start().await;
-    place.set("APIM_DR_BACKUP_DEADLINE", "1s");
-    let run = async |changes: Value| {
+    let run = async |place: &Place, changes: Value| {
         place.run(&["backup", "--payload", "-"], &but(seed("backup"), &changes).to_string()).await
     };
-    let wrong_secret = run(json!({"clientSecret": "wrong-but-long-enough"})).await;
+    let wrong_secret = run(&place, json!({"clientSecret": "wrong-but-long-enough"})).await;
     assert_eq!(wrong_secret.code, Some(1), "{wrong_secret:?}");
     assert!(
         wrong_secret.out.contains("AADSTS7000215") && wrong_secret.out.contains("remedy"),
         "{wrong_secret:?}"
     );
     assert!(!format!("{wrong_secret:?}").contains("wrong-but-long-enough"));
-    let invalid = run(json!({"backupName": "", "containerName": "Big"})).await;
+    let invalid = run(&place, json!({"backupName": "", "containerName": "Big"})).await;
     assert_eq!(invalid.code, Some(64));
     assert!(invalid.err.contains("backupName") && invalid.err.contains("containerName"), "{invalid:?}");
     place
         .emulator
         .with_service(accounts::SERVICE, |service| service.target_provisioning_state = "Updating".into());
-    let busy = run(json!({})).await;
+    let arguments = ["backup", "--payload", "-", "--no-wait"];
+    let busy = place.run(&arguments, &seed("backup").to_string()).await;
     assert_eq!(busy.code, Some(5), "{busy:?}");
+    assert!(busy.out.contains("the service is busy"), "{busy:?}");
+    place.set("APIM_DR_BACKUP_DEADLINE", "29s");
+    let too_late = run(&place, json!({"apimInstance": accounts::STANDBY})).await;
+    assert_eq!(too_late.code, Some(5), "{too_late:?}");
+    assert!(too_late.out.contains("its deadline leaves no time for a start"), "{too_late:?}");
     let no_json = place.run(&["backup", "--payload", "-"], "").await;
     assert_eq!(no_json.code, Some(64), "{no_json:?}");
     for (arguments, code) in [
@@ -305,7 +339,7 @@ async fn the_command_line_says_what_went_wrong_and_exits_accordingly() {
 #[tokio::test]
 async fn what_was_started_without_waiting_or_interrupted_is_followed_later() {
     let place =
-        Place::on(Config { retry_after: 1, operation: Duration::from_secs(4), ..Config::default() }).await;
+        Place::on(Config { retry_after: 1, operation: Duration::from_secs(8), ..Config::default() }).await;
     std::fs::write(place.folder.path().join("body.json"), seed("backup").to_string()).unwrap();
     let arguments = ["backup", "--payload", "body.json", "--output", "json"];
     let taken = place.run(&[&arguments[..], &["--no-wait"]].concat(), "").await;
@@ -316,7 +350,7 @@ async fn what_was_started_without_waiting_or_interrupted_is_followed_later() {
 
     let mut child = place.command(&["operations", "follow", id]).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    assert!(lines.next_line().await.unwrap().unwrap().contains("Azure runs the backup"));
+    assert!(lines.next_line().await.unwrap().unwrap().contains("runs in Azure"));
     send("-INT", &child).await;
     assert_eq!(child.wait().await.unwrap().code(), Some(130));
 

@@ -39,7 +39,8 @@ pub(super) fn begin(request: &Url, response: &Response) -> Answer {
 
 /// Reads the answer to one look at `asked`.
 pub(super) fn next(asked: &Continuation, response: &Response) -> Poll {
-    let unread = |error| Poll::Unread { error, after: pause(response) };
+    // Only a token that is refused again and again needs somebody to change something.
+    let unread = |error| Poll::Unread { error, after: pause(response), lasting: response.status == 401 };
     let is_location = matches!(asked, Continuation::Location(_));
     match response.status {
         200..=299 => {}

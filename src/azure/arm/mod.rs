@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::{
     cloud::Endpoints,
     entra::{TokenConfig, Tokens},
-    http::{Http, Limits, NoAnswer, Repeat, Request, Response, hide},
+    http::{Http, Limits, NoAnswer, Repeat, Request, Response},
 };
 use crate::{
     domain::{Answer, AzureError, Continuation, Kind, Plan, Secret, ServiceId, ServiceStatus},
@@ -115,12 +115,24 @@ impl Arm {
         if !may_send() {
             return Err(Unanswered::TooLate);
         }
+        let sent = self.now();
         let response = self.http.send(request).await.map_err(Unanswered::Network)?;
-        if let Some(date) = response.date() {
-            let ahead = date.duration_since(self.clock.now()).as_millis();
-            self.ahead.store(i64::try_from(ahead).unwrap_or_default(), Ordering::Relaxed);
-        }
+        self.hear(&response, sent);
         Ok(response)
+    }
+
+    /// Corrects our clock by the answer's `Date`, which has whole seconds: what it may be by our clock already
+    /// tells nothing new.
+    fn hear(&self, response: &Response, sent: Timestamp) {
+        let Some(date) = response.date() else { return };
+        let (earliest, latest) = (sent.duration_since(date), self.now().duration_since(date));
+        let second = SignedDuration::from_secs(1);
+        if earliest > second || latest < SignedDuration::ZERO {
+            // In the middle of the second, and of the exchange.
+            let behind = (earliest + latest) / 2 - second / 2;
+            let correction = i64::try_from(behind.as_millis()).unwrap_or_default();
+            self.ahead.fetch_sub(correction, Ordering::Relaxed);
+        }
     }
 
     async fn token(&self, access: &Access) -> Result<Secret, Unanswered> {
@@ -184,7 +196,8 @@ impl ApiManagement for Arm {
         };
         let mut request = Request::post(url.clone(), "application/json", body, Repeat::Never);
         request.set_client_id(&attempt);
-        let mut answer = match self.exchange(request, access, may_post).await {
+        request.hide(access_key.into_iter().chain(&access.client_secret));
+        match self.exchange(request, access, may_post).await {
             Ok(response) => lro::begin(&url, &response),
             Err(Unanswered::Token(error)) => Answer::NotSent { reason: error.to_string() },
             Err(Unanswered::TooLate) => Answer::NotSent { reason: TOO_LATE.to_owned() },
@@ -192,13 +205,7 @@ impl ApiManagement for Arm {
                 Answer::NotSent { reason: error.to_string() }
             }
             Err(Unanswered::Network(NoAnswer { error, .. })) => Answer::Unknown { error },
-        };
-        if let Answer::Refused { error } | Answer::Busy { error, .. } | Answer::Unknown { error } =
-            &mut answer
-        {
-            hide(error, access_key.into_iter().chain(&access.client_secret));
         }
-        answer
     }
 
     async fn poll(&self, continuation: &Continuation, access: &Access) -> Poll {
@@ -213,8 +220,11 @@ impl ApiManagement for Arm {
         };
         match self.get(url, access).await {
             Ok(response) => lro::next(continuation, &response),
-            Err(ReadError::Definite(error) | ReadError::Transient(error)) => {
-                Poll::Unread { error, after: lro::DEFAULT_PAUSE }
+            Err(ReadError::Definite(error)) => {
+                Poll::Unread { error, after: lro::DEFAULT_PAUSE, lasting: true }
+            }
+            Err(ReadError::Transient(error)) => {
+                Poll::Unread { error, after: lro::DEFAULT_PAUSE, lasting: false }
             }
         }
     }

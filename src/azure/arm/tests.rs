@@ -225,6 +225,20 @@ async fn the_time_is_azure_resource_managers() {
     let bed = Bed::start(|_| Reply::json(200, SERVICE).with("date", "Sat, 21 Nov 2026 12:10:00 GMT")).await;
     assert_eq!(bed.arm.now(), bed.clock.now());
     bed.arm.service(&plan().service, &access()).await.unwrap();
+    // A `Date` has whole seconds: it was the middle of this one, as far as anybody knows.
+    assert_eq!(bed.arm.now(), "2026-11-21T12:10:00.5Z".parse().unwrap());
     bed.clock.advance(Duration::from_secs(5));
-    assert_eq!(bed.arm.now(), "2026-11-21T12:10:05Z".parse().unwrap());
+    assert_eq!(bed.arm.now(), "2026-11-21T12:10:05.5Z".parse().unwrap());
+}
+
+#[tokio::test]
+async fn a_date_that_our_clock_agrees_with_corrects_nothing() {
+    let bed = Bed::start(|_| Reply::json(200, SERVICE).with("date", "Sat, 21 Nov 2026 12:10:00 GMT")).await;
+    bed.arm.service(&plan().service, &access()).await.unwrap();
+    let corrected = bed.arm.now();
+    for _ in 0..3 {
+        bed.clock.advance(Duration::from_millis(120));
+        bed.arm.service(&plan().service, &access()).await.unwrap();
+    }
+    assert_eq!(bed.arm.now().duration_since(corrected), SignedDuration::from_millis(360));
 }

@@ -57,7 +57,7 @@ pub(super) async fn token(
     let outcome = tokio::time::timeout(TIMEOUT, credential.get_token(&[&scope(audience)], None)).await;
     let last = wire.last.lock().unwrap_or_else(PoisonError::into_inner).take();
     match (last, outcome) {
-        (Some(last), _) => answer::token(last, None, clock.now()),
+        (Some(last), _) => answer::token(last, clock.now()),
         // Nothing went over HTTP: the Azure CLI, or the library gave up before.
         (None, Ok(Ok(token))) => {
             let expires = Timestamp::from_second(token.expires_on.unix_timestamp()).unwrap_or(Timestamp::MAX);

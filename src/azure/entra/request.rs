@@ -35,7 +35,9 @@ pub(super) fn client_credentials(
         ("client_secret", secret.expose()),
         target,
     ]);
-    Ok(Request::post(url, "application/x-www-form-urlencoded", form, Repeat::Idempotent))
+    let mut request = Request::post(url, "application/x-www-form-urlencoded", form, Repeat::Idempotent);
+    request.hide([secret]);
+    Ok(request)
 }
 
 /// The v2 name of an audience. One slash only: a resource that ends in one would get two.
