@@ -88,7 +88,7 @@ pub struct BackupArgs {
 pub struct RestoreArgs {
     #[command(flatten)]
     pub(super) order: OrderArgs,
-    /// "RESTORE <name>": what you would type if you were asked
+    /// RESTORE and the name of the instance: what you would type if you were asked
     #[arg(long, value_name = "PHRASE")]
     pub(super) yes: Option<String>,
 }
