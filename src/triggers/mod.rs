@@ -5,6 +5,7 @@
 
 mod health;
 mod invocation;
+mod link;
 mod operations;
 mod problem;
 mod start;

@@ -4,23 +4,20 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Path, Request, State, rejection::PathRejection},
-    http::{StatusCode, Uri, header},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 
-use super::{problem::ProblemDetails, start::base_url};
+use super::{
+    link::{Link, query_value},
+    problem::ProblemDetails,
+};
 use crate::{
-    app::{App, Gate},
-    domain::{Answer, Operation, OperationId, Phase},
+    app::Gate,
+    domain::{OperationId, Phase},
     view::OperationView,
     workflows,
 };
-
-/// How a failure is told: 424 unless the caller asked otherwise when it started the operation.
-const FAILURE_FLAGS: [(&str, StatusCode); 2] = [
-    ("returnInternalServerErrorOnFailure", StatusCode::INTERNAL_SERVER_ERROR),
-    ("returnOkOnFailure", StatusCode::OK),
-];
 
 /// 202 while it is open; 200 only when it succeeded; 424 when it failed, was skipped or cancelled. An
 /// unknown id and a wrong token look alike.
@@ -42,14 +39,10 @@ pub(super) async fn show(
         ProblemDetails::unavailable("the records cannot be read now")
     })?;
     let operation = operation.ok_or_else(unknown)?;
-    let link = Link::new(
-        &app,
-        request.uri(),
-        base_url(app.public_url.as_deref(), request.headers(), request.uri())?,
-    );
+    let link = Link::new(&app, request.headers(), request.uri())?;
     let status = match operation.phase {
         Phase::Succeeded => StatusCode::OK,
-        phase if phase.is_closed() => link.on_failure,
+        phase if phase.is_closed() => link.on_failure(),
         _ => StatusCode::ACCEPTED,
     };
     let body = serde_json::to_vec(&OperationView::from(&operation)).unwrap_or_default();
@@ -60,51 +53,4 @@ pub(super) async fn show(
     let again =
         [(header::LOCATION, link.to(id)), (header::RETRY_AFTER, link.retry_after(&operation).to_string())];
     Ok((status, headers, again, body).into_response())
-}
-
-/// Makes the address of an operation, with the caller's wish how a failure is told.
-pub(super) struct Link<'a> {
-    app: &'a App,
-    base: String,
-    flag: Option<&'static str>,
-    on_failure: StatusCode,
-}
-
-impl<'a> Link<'a> {
-    pub(super) fn new(app: &'a App, uri: &Uri, base: String) -> Self {
-        let wished = FAILURE_FLAGS
-            .into_iter()
-            .find(|(flag, _)| query_value(uri, flag).is_some_and(|value| value.eq_ignore_ascii_case("true")));
-        let (flag, on_failure) = match wished {
-            Some((flag, status)) => (Some(flag), status),
-            None => (None, StatusCode::FAILED_DEPENDENCY),
-        };
-        Self { app, base, flag, on_failure }
-    }
-
-    pub(super) fn to(&self, id: OperationId) -> String {
-        let flag = self.flag.map(|flag| format!("&{flag}=true")).unwrap_or_default();
-        format!("{}/api/operations/{id}?t={}{flag}", self.base, self.app.key().link_token(id))
-    }
-
-    /// Seconds until it is worth asking again: when the operation's next step is due, at most a minute. A look
-    /// that learned nothing is not recorded, so a running one may be overdue on paper: then Azure's own pace
-    /// counts, up to a quarter of a minute.
-    pub(super) fn retry_after(&self, operation: &Operation) -> i64 {
-        let left = operation.due.duration_since(self.app.ports().azure.now()).as_secs();
-        match operation.attempts.last().and_then(|attempt| attempt.answer.as_ref()) {
-            Some(Answer::Accepted { after_seconds, .. }) if left < 0 => {
-                i64::from(*after_seconds).clamp(1, 15)
-            }
-            _ => (left + 1).clamp(1, 60),
-        }
-    }
-}
-
-/// The value of a query parameter, decoded.
-fn query_value(uri: &Uri, name: &str) -> Option<String> {
-    let query = uri.query().unwrap_or_default();
-    url::form_urlencoded::parse(query.as_bytes())
-        .find(|(key, _)| key == name)
-        .map(|(_, value)| value.into_owned())
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, Uri, header},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::json;
 
-use super::{PAYLOAD_LIMIT, operations::Link, problem::ProblemDetails, read_body, require_json};
+use super::{PAYLOAD_LIMIT, link::Link, problem::ProblemDetails, read_body, require_json};
 use crate::{
     app::Gate,
     domain::Kind,
@@ -35,7 +35,7 @@ pub(super) async fn start(
             "this version does not honour Idempotency-Key: a repeat opens another operation".to_owned(),
         );
     }
-    let link = Link::new(&app, &parts.uri, base_url(app.public_url.as_deref(), &parts.headers, &parts.uri)?);
+    let link = Link::new(&app, &parts.headers, &parts.uri)?;
     let operation = workflows::open(app.ports(), plan, &credentials).await.map_err(|error| {
         tracing::error!(error = &error as &dyn std::error::Error, "opening an operation failed");
         ProblemDetails::unavailable(
@@ -51,21 +51,4 @@ pub(super) async fn start(
         (header::RETRY_AFTER, link.retry_after(&operation).to_string()),
     ];
     Ok((StatusCode::ACCEPTED, headers, answer.to_string()).into_response())
-}
-
-/// Where callers reach us: as configured, else as they reached us. Plain http is for loopback names.
-pub(super) fn base_url(
-    configured: Option<&str>,
-    headers: &HeaderMap,
-    uri: &Uri,
-) -> Result<String, ProblemDetails> {
-    if let Some(url) = configured {
-        return Ok(url.trim_end_matches('/').to_owned());
-    }
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = host.or_else(|| uri.authority().map(axum::http::uri::Authority::as_str)).unwrap_or_default();
-    let Ok(authority) = host.parse::<axum::http::uri::Authority>() else {
-        return Err(ProblemDetails::new(StatusCode::BAD_REQUEST, "the request names no host"));
-    };
-    Ok(crate::settings::public_url_of(&authority))
 }

@@ -1,0 +1,82 @@
+//! The link of an operation: its address for callers, with the token that opens it and their wishes.
+
+use axum::http::{HeaderMap, StatusCode, Uri, header, uri::Authority};
+
+use super::problem::ProblemDetails;
+use crate::{
+    app::App,
+    domain::{Answer, Operation, OperationId},
+    settings::public_url_of,
+};
+
+/// How a failure is told: 424 unless the caller asked otherwise when it started the operation.
+const FAILURE_FLAGS: [(&str, StatusCode); 2] = [
+    ("returnInternalServerErrorOnFailure", StatusCode::INTERNAL_SERVER_ERROR),
+    ("returnOkOnFailure", StatusCode::OK),
+];
+
+/// Makes the address of an operation, with the caller's wish how a failure is told.
+pub(super) struct Link<'a> {
+    app: &'a App,
+    base: String,
+    flag: Option<&'static str>,
+    on_failure: StatusCode,
+}
+
+impl<'a> Link<'a> {
+    pub(super) fn new(app: &'a App, headers: &HeaderMap, uri: &Uri) -> Result<Self, ProblemDetails> {
+        let base = base_url(app.public_url.as_deref(), headers, uri)?;
+        let wished = FAILURE_FLAGS
+            .into_iter()
+            .find(|(flag, _)| query_value(uri, flag).is_some_and(|value| value.eq_ignore_ascii_case("true")));
+        let (flag, on_failure) = match wished {
+            Some((flag, status)) => (Some(flag), status),
+            None => (None, StatusCode::FAILED_DEPENDENCY),
+        };
+        Ok(Self { app, base, flag, on_failure })
+    }
+
+    /// What the link answers when its operation did not succeed.
+    pub(super) fn on_failure(&self) -> StatusCode {
+        self.on_failure
+    }
+
+    pub(super) fn to(&self, id: OperationId) -> String {
+        let flag = self.flag.map(|flag| format!("&{flag}=true")).unwrap_or_default();
+        format!("{}/api/operations/{id}?t={}{flag}", self.base, self.app.key().link_token(id))
+    }
+
+    /// Seconds until it is worth asking again: when the operation's next step is due, at most a minute. A look
+    /// that learned nothing is not recorded, so a running one may be overdue on paper: then Azure's own pace
+    /// counts, up to a quarter of a minute.
+    pub(super) fn retry_after(&self, operation: &Operation) -> i64 {
+        let left = operation.due.duration_since(self.app.ports().azure.now()).as_secs();
+        match operation.attempts.last().and_then(|attempt| attempt.answer.as_ref()) {
+            Some(Answer::Accepted { after_seconds, .. }) if left < 0 => {
+                i64::from(*after_seconds).clamp(1, 15)
+            }
+            _ => (left + 1).clamp(1, 60),
+        }
+    }
+}
+
+/// The value of a query parameter, decoded.
+pub(super) fn query_value(uri: &Uri, name: &str) -> Option<String> {
+    let query = uri.query().unwrap_or_default();
+    url::form_urlencoded::parse(query.as_bytes())
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
+}
+
+/// Where callers reach us: as configured, else as they reached us. Plain http is for loopback names.
+fn base_url(configured: Option<&str>, headers: &HeaderMap, uri: &Uri) -> Result<String, ProblemDetails> {
+    if let Some(url) = configured {
+        return Ok(url.trim_end_matches('/').to_owned());
+    }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = host.or_else(|| uri.authority().map(Authority::as_str)).unwrap_or_default();
+    let Ok(authority) = host.parse::<Authority>() else {
+        return Err(ProblemDetails::new(StatusCode::BAD_REQUEST, "the request names no host"));
+    };
+    Ok(public_url_of(&authority))
+}
