@@ -18,7 +18,7 @@ use crate::{
     ports::{Clock, Ports, RecordsError},
     records::{Location, Records},
     settings::{Problem, Settings},
-    workflows::Driver,
+    workflows::{self, Driver, Swept},
 };
 
 /// How long the steps may take that an HTTP trigger takes in the background. It must not be nothing: our clock may
@@ -91,6 +91,15 @@ impl App {
             }
         };
         self.tasks.spawn(task.in_current_span());
+    }
+
+    /// Sweeps in the background and tells how it went. Whoever asked may hang up meanwhile: a POST that is on its
+    /// way must not be dropped with the request that led to it.
+    pub async fn sweep(self: &Arc<Self>, linger: Duration) -> Result<Swept, workflows::Error> {
+        let app = self.clone();
+        let sweep = async move { app.driver.sweep(linger).await };
+        // It fails only by a panic, which the log has; the operations go on with the next sweep.
+        self.tasks.spawn(sweep.in_current_span()).await.unwrap_or_else(|_| Ok(Swept::default()))
     }
 
     /// Looks every minute for operations that nobody in this process drives, and pursues them: what another

@@ -22,7 +22,7 @@ pub(super) async fn timer(State(gate): State<Arc<Gate>>) -> Result<InvocationRes
 /// Advances every open operation that is due.
 pub(super) async fn sweep(State(gate): State<Arc<Gate>>) -> Result<Response, ProblemDetails> {
     let app = gate.app().await?;
-    let Swept { open, closed, failed } = app.driver.sweep(LINGER).await.map_err(|error| {
+    let Swept { open, closed, failed } = app.sweep(LINGER).await.map_err(|error| {
         tracing::error!(error = &error as &dyn std::error::Error, "the sweep failed");
         ProblemDetails::unavailable("the records cannot be read now")
     })?;

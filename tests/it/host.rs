@@ -1,7 +1,7 @@
 //! The Functions host, as far as a custom handler sees it: `GET /` at any time, envelopes (chunked, on the
 //! function's name), proxied calls (on the route). Every function is driven in both shapes.
 
-use apim_dr::emulator::accounts;
+use apim_dr::emulator::{Effect, Fault, accounts};
 use futures::stream;
 use reqwest::{Body, Method, StatusCode, header};
 use serde_json::{Value, json};
@@ -235,4 +235,23 @@ async fn links_have_the_public_address_where_one_is_known() {
             bed.open("/api/backup", &but(seed("backup"), &json!({"apimInstance": accounts::STANDBY}))).await;
         assert!(link.starts_with(base), "{link}");
     }
+}
+
+#[tokio::test]
+async fn a_host_that_hangs_up_on_a_sweep_loses_no_answer() {
+    let bed = Bed::start().await;
+    bed.emulator
+        .with_service(accounts::SERVICE, |service| service.target_provisioning_state = "Updating".into());
+    let link = bed.open("/api/backup", &seed("backup")).await;
+    bed.emulator.with_service(accounts::SERVICE, |service| service.target_provisioning_state.clear());
+    bed.emulator.inject(Fault::once("POST", "/backup?", Effect::Slow { millis: 300, processed: true }));
+    bed.advance(std::time::Duration::from_mins(1));
+    tokio::select! {
+        biased;
+        () = async { while bed.emulator.accepted("backup") == 0 { tokio::task::yield_now().await } } => {}
+        _ = bed.sweep() => panic!("the sweep ended before Azure had answered"),
+    }
+    bed.settle().await;
+    assert_eq!(bed.get(&link).await.json()["phase"], "Running");
+    assert_eq!(bed.follow(&link).await.status, 200);
 }
