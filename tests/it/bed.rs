@@ -174,8 +174,8 @@ impl Bed {
 
     /// A minute, then a sweep, until the link says how it ended.
     pub(crate) async fn follow(&self, link: &str) -> Answer {
-        // More minutes than any operation may take.
-        for _ in 0..(49 * 60) {
+        // More minutes than any of these operations may take.
+        for _ in 0..(8 * 60) {
             let answer = self.get(link).await;
             if answer.status != StatusCode::ACCEPTED {
                 return answer;
