@@ -129,3 +129,12 @@ fn what_is_published_holds_no_sources_and_no_local_settings() {
         assert!(ignored.lines().any(|ignored| ignored == line), "{line}");
     }
 }
+
+#[test]
+fn the_readmes_body_is_one_that_is_taken() {
+    use apim_dr::{domain::Kind, payload};
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let body = readme.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+    let parsed = payload::parse(Kind::Backup, body.as_bytes(), &payload::RestorePolicy::default());
+    assert_eq!(parsed.unwrap().warnings, Vec::<String>::new());
+}
