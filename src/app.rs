@@ -80,7 +80,7 @@ impl App {
     pub fn pursue(self: &Arc<Self>, id: OperationId) {
         let app = self.clone();
         let until =
-            if self.under_host { later(self.ports().azure.now(), FIRST_STEPS) } else { Timestamp::MAX };
+            if self.under_host { later(self.ports().clock.now(), FIRST_STEPS) } else { Timestamp::MAX };
         let task = async move {
             if let Some(Err(error)) = app.driver.drive(id, until, |_| ()).await {
                 tracing::error!(

@@ -25,7 +25,7 @@ pub(super) async fn run(
     output: Output,
 ) -> anyhow::Result<Exit> {
     let progress = Progress::new();
-    let until = if no_wait { later(app.ports().azure.now(), FIRST_STEPS) } else { Timestamp::MAX };
+    let until = if no_wait { later(app.ports().clock.now(), FIRST_STEPS) } else { Timestamp::MAX };
     let mut newest = None;
     let drive = app.driver.drive(id, until, |operation| {
         progress.show(operation);

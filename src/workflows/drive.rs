@@ -70,8 +70,8 @@ impl Driver {
         self.steps.close();
     }
 
-    /// Advances one operation until it has ended or would have to wait past `until`, telling `watch` of
-    /// every step. `None`: this process drives it already, or was told to stop before the first step.
+    /// Advances one operation until it has ended or would have to wait past `until` (by our own clock), telling
+    /// `watch` of every step. `None`: this process drives it already, or was told to stop before the first step.
     pub async fn drive(
         &self,
         id: OperationId,
@@ -89,16 +89,14 @@ impl Driver {
                 Ok(step) => {
                     failures = 0;
                     watch(&step.operation);
-                    match step.next {
-                        Next::At(at) if at <= until => {
-                            last = Some(step);
-                            self.pause(
-                                at.duration_since(self.ports.azure.now()).try_into().unwrap_or_default(),
-                            )
-                            .await;
-                        }
-                        _ => return Some(Ok(step)),
+                    let Next::At(at) = step.next else { return Some(Ok(step)) };
+                    // How long is a question of Azure's time, whether we stay so long one of ours.
+                    let pause = at.duration_since(self.ports.azure.now()).try_into().unwrap_or_default();
+                    if later(self.ports.clock.now(), pause) > until {
+                        return Some(Ok(step));
                     }
+                    last = Some(step);
+                    self.pause(pause).await;
                 }
                 Err(error) if error.is_transient() && failures < FAILURES_IN_A_ROW => {
                     failures += 1;
@@ -117,7 +115,7 @@ impl Driver {
     /// Advances everything that is open, all at the same time, staying for what falls due within
     /// `linger`. One operation that fails never stops the others.
     pub async fn sweep(&self, linger: Duration) -> Result<Swept, Error> {
-        let until = later(self.ports.azure.now(), linger);
+        let until = later(self.ports.clock.now(), linger);
         let open = self.ports.journal.open_operations().await.map_err(|source| Error::Sweep { source })?;
         let swept = Swept { open: open.len(), ..Swept::default() };
         let driven =

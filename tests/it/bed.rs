@@ -41,12 +41,32 @@ impl Clock for SimulatedClock {
     }
 }
 
+/// A clock that was set wrong.
+#[derive(Debug)]
+struct FastClock {
+    clock: SimulatedClock,
+    ahead: Duration,
+}
+
+#[async_trait]
+impl Clock for FastClock {
+    fn now(&self) -> Timestamp {
+        self.clock.now() + self.ahead
+    }
+
+    async fn sleep(&self, pause: Duration) {
+        self.clock.sleep(pause).await;
+    }
+}
+
 /// An emulator and the app. Dropping one with a fault that never struck fails the test.
 pub(crate) struct Bed {
     pub(crate) emulator: Emulator,
     pub(crate) url: String,
     pub(crate) client: Client,
     clock: SimulatedClock,
+    /// How far the app's clock is ahead of everybody's.
+    pub(crate) ahead: Duration,
     variables: BTreeMap<String, String>,
     patience: Option<Duration>,
     records: TempDir,
@@ -93,6 +113,7 @@ impl Bed {
             url: String::new(),
             client: Client::builder().no_proxy().build().unwrap(),
             clock: SimulatedClock(clock),
+            ahead: Duration::ZERO,
             variables: all,
             patience,
             records,
@@ -109,7 +130,8 @@ impl Bed {
         if let (Some(arm), Some(patience)) = (&mut settings.arm, self.patience) {
             arm.limits.total = patience;
         }
-        let gate = Arc::new(Gate::new(settings, Arc::new(self.clock.clone())));
+        let clock = FastClock { clock: self.clock.clone(), ahead: self.ahead };
+        let gate = Arc::new(Gate::new(settings, Arc::new(clock)));
         self.gate = Some(gate.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         self.url = format!("http://{}", listener.local_addr().unwrap());

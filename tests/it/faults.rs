@@ -232,3 +232,31 @@ async fn no_answer_of_any_kind_sends_a_token_elsewhere() {
     let called = elsewhere.accept().map_err(|error| error.kind());
     assert_eq!(called.map(drop), Err(std::io::ErrorKind::WouldBlock));
 }
+
+#[tokio::test]
+async fn a_process_with_a_fast_clock_does_not_call_a_start_lost_too_early() {
+    let mut bed = Bed::start().await;
+    bed.emulator.inject(Fault::once("POST", "/backup?", Effect::ResetAfter));
+    let link = bed.open("/api/backup", &seed("backup")).await;
+    let path = format!("/api/{}", link.split_once("/api/").unwrap().1);
+    bed.ahead = Duration::from_mins(10);
+    bed.restart().await;
+    bed.sweep().await;
+    assert_eq!(bed.get(&path).await.json()["phase"], "Starting");
+    bed.advance(Duration::from_mins(2));
+    bed.sweep().await;
+    assert_eq!(bed.get(&path).await.json()["failure"]["kind"], "outcomeUnknown");
+}
+
+#[tokio::test]
+async fn an_app_with_a_wrong_clock_backs_up_like_any_other() {
+    let mut bed = Bed::start().await;
+    bed.ahead = Duration::from_mins(10);
+    bed.restart().await;
+    for name in ["first", "second"] {
+        let link = bed.open("/api/backup", &but(seed("backup"), &json!({"backupName": name}))).await;
+        // It was started at once, by Azure's clock.
+        assert_eq!(bed.get(&link).await.json()["phase"], "Running");
+        assert_eq!(bed.follow(&link).await.status, 200);
+    }
+}

@@ -255,3 +255,36 @@ async fn a_host_that_hangs_up_on_a_sweep_loses_no_answer() {
     assert_eq!(bed.get(&link).await.json()["phase"], "Running");
     assert_eq!(bed.follow(&link).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_sweep_that_comes_early_asks_azure_nothing() {
+    let bed = Bed::start().await;
+    bed.open("/api/backup", &seed("backup")).await;
+    let before = bed.emulator.requests().len();
+    for _ in 0..3 {
+        assert_eq!(bed.sweep().await.json()["Logs"][0], "1 open, 0 ended, 0 cannot go on");
+    }
+    assert_eq!(bed.emulator.requests().len(), before);
+    bed.advance(std::time::Duration::from_secs(61));
+    bed.sweep().await;
+    assert_eq!(bed.emulator.requests().len(), before + 1);
+}
+
+#[tokio::test]
+async fn an_azure_that_asks_for_patience_gets_it_from_every_sweep() {
+    let bed = Bed::start().await;
+    let link = bed.open("/api/backup", &seed("backup")).await;
+    let headers = [("Retry-After".to_owned(), "300".to_owned())].into();
+    // More often than the client itself repeats a look.
+    let throttled = Effect::Status { status: 429, body: None, headers };
+    bed.emulator.inject(Fault { times: 1, ..Fault::once("GET", "operationresults", throttled) });
+    bed.advance(std::time::Duration::from_mins(1));
+    bed.sweep().await;
+    let before = bed.emulator.requests().len();
+    for _ in 0..4 {
+        bed.advance(std::time::Duration::from_secs(55));
+        bed.sweep().await;
+    }
+    assert_eq!(bed.emulator.requests().len(), before);
+    assert_eq!(bed.follow(&link).await.status, 200);
+}

@@ -118,6 +118,8 @@ struct World {
     accepted: AtomicUsize,
     /// Looks until the one that runs is done.
     looks_left: AtomicUsize,
+    /// Drives that could not go on.
+    stuck: AtomicUsize,
 }
 
 fn lost() -> RecordsError {
@@ -241,6 +243,7 @@ impl World {
             posts: AtomicUsize::new(0),
             accepted: AtomicUsize::new(0),
             looks_left: AtomicUsize::new(0),
+            stuck: AtomicUsize::new(0),
         })
     }
 
@@ -260,7 +263,11 @@ impl World {
         while idle < 2 {
             match driver.sweep(Duration::from_mins(1)).await {
                 Ok(Swept { open: 0, .. }) => idle += 1,
-                _ => idle = 0,
+                Ok(Swept { failed, .. }) => {
+                    self.stuck.fetch_add(failed, Ordering::SeqCst);
+                    idle = 0;
+                }
+                Err(_) => idle = 0,
             }
             Clock::sleep(&**self, Duration::from_secs(1)).await;
         }
@@ -294,6 +301,7 @@ async fn check(processes: usize, mishap: Mishap) {
         let (posts, accepted) = (world.posts.load(Ordering::SeqCst), world.accepted.load(Ordering::SeqCst));
         assert!(posts <= 1 && accepted <= posts, "{case}: {posts} POSTs, {accepted} taken");
         assert_eq!(world.records.open_operations().await.unwrap(), [], "{case}");
+        assert_eq!(world.stuck.load(Ordering::SeqCst), 0, "{case}: a drive gave up");
         match world.only_operation().await {
             // Refused before anything was stored.
             None => assert_eq!(posts, 0, "{case}"),
@@ -349,6 +357,7 @@ async fn a_process_that_was_told_to_stop_begins_no_post() {
     driver.stop();
     assert!(step.await.is_some());
     assert_eq!(world.posts.load(Ordering::SeqCst), 0);
+    assert_eq!(world.only_operation().await.unwrap().attempts, [], "none was written down either");
     assert!(driver.drive(id, Timestamp::MAX, |_| ()).await.is_none(), "no step begins after the stop");
     world.live(false).await;
     assert_eq!(world.only_operation().await.unwrap().phase, Phase::Succeeded);
