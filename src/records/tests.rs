@@ -3,7 +3,11 @@
 use std::{fmt, sync::Mutex};
 
 use async_trait::async_trait;
-use futures::{future::join_all, stream::BoxStream};
+use futures::{
+    StreamExt as _,
+    future::join_all,
+    stream::{self, BoxStream},
+};
 use jiff::Timestamp;
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
@@ -231,12 +235,13 @@ async fn a_local_directory_is_its_owners_alone() {
     assert!(names.iter().all(|name| name == "state-key" || name == "probe"), "{names:?}");
 }
 
-/// A store whose next create fails: before it wrote, or after.
-#[derive(Debug)]
+/// A store whose next create fails, before it wrote or after, or that does not list a folder.
+#[derive(Debug, Default)]
 struct Failing {
     store: InMemory,
     next: Mutex<Option<bool>>,
     overwrites: bool,
+    unlisted: Mutex<Option<Path>>,
 }
 
 impl fmt::Display for Failing {
@@ -261,7 +266,7 @@ impl ObjectStore for Failing {
                 return put;
             }
         }
-        Err(object_store::Error::Generic { store: "Failing", source: "the connection was reset".into() })
+        Err(reset())
     }
 
     async fn put_multipart_opts(
@@ -284,6 +289,10 @@ impl ObjectStore for Failing {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        let unlisted = self.unlisted.lock().unwrap();
+        if prefix.zip(unlisted.as_ref()).is_some_and(|(prefix, unlisted)| prefix.prefix_matches(unlisted)) {
+            return stream::once(async { Err(reset()) }).boxed();
+        }
         self.store.list(prefix)
     }
 
@@ -296,8 +305,27 @@ impl ObjectStore for Failing {
     }
 }
 
+fn reset() -> object_store::Error {
+    object_store::Error::Generic { store: "Failing", source: "the connection was reset".into() }
+}
+
 fn failing(next: Option<bool>, overwrites: bool) -> Store {
-    Store::new(Arc::new(Failing { store: InMemory::new(), next: Mutex::new(next), overwrites }))
+    Store::new(Arc::new(Failing { next: Mutex::new(next), overwrites, ..Failing::default() }))
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_frees_no_service() {
+    let store = Arc::new(Failing::default());
+    let records = Records { store: Store::new(store.clone()), key: StateKey::generate() };
+    let first = opened(&records, "sampleapim").await;
+    let second = opened(&records, "sampleapim").await;
+    assert_eq!(records.hold(&first.operation, now()).await.unwrap(), Hold::Ours);
+    *store.unlisted.lock().unwrap() = Some(Path::from("operations"));
+    // Long after the holder would have expired.
+    let error = records.hold(&second.operation, hours(100)).await.unwrap_err();
+    assert!(matches!(error, RecordsError::Store { .. }), "{error}");
+    *store.unlisted.lock().unwrap() = None;
+    assert_eq!(records.hold(&second.operation, hours(100)).await.unwrap(), Hold::Theirs(first.operation.id));
 }
 
 #[tokio::test]
