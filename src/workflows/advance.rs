@@ -80,16 +80,6 @@ async fn start(ports: &Ports, entry: Entry, may_start: &(dyn Fn() -> bool + Sync
         let reason = format!("its deadline leaves no time for a start: {why}");
         return record(ports, entry, Event::Skipped { reason }).await;
     }
-    match ports.journal.hold(operation, ports.azure.now()).await {
-        Ok(Hold::Ours) => {}
-        Ok(Hold::Theirs(other)) => {
-            let reason =
-                format!("operation {other} has the service; apim-dr operations show {other} tells why");
-            return wait(ports, entry, reason).await;
-        }
-        Err(error @ RecordsError::Corrupt { .. }) => return wait(ports, entry, error.to_string()).await,
-        Err(source) => return Err(failed(source)),
-    }
     let credentials = match ports.journal.credentials(id).await {
         Ok(credentials) => credentials,
         Err(error @ RecordsError::Sealed { .. }) => {
@@ -102,11 +92,23 @@ async fn start(ports: &Ports, entry: Entry, may_start: &(dyn Fn() -> bool + Sync
         Err(source) => return Err(failed(source)),
     };
     let access = Access { caller: plan.caller.clone(), client_secret: credentials.client_secret };
-    let ready = match ports.azure.prepare(plan, &access).await {
-        Ok(()) => ports.azure.service(&plan.service, &access).await,
-        Err(error) => Err(error),
-    };
-    match ready {
+    // What cannot work is said at once, not after the service was waited for.
+    match ports.azure.prepare(plan, &access).await {
+        Ok(()) => {}
+        Err(ReadError::Transient(error)) => return wait(ports, entry, error.to_string()).await,
+        Err(ReadError::Definite(error)) => return record(ports, entry, refused(error)).await,
+    }
+    match ports.journal.hold(operation, ports.azure.now()).await {
+        Ok(Hold::Ours) => {}
+        Ok(Hold::Theirs(other)) => {
+            let reason =
+                format!("operation {other} has the service; apim-dr operations show {other} tells why");
+            return wait(ports, entry, reason).await;
+        }
+        Err(error @ RecordsError::Corrupt { .. }) => return wait(ports, entry, error.to_string()).await,
+        Err(source) => return Err(failed(source)),
+    }
+    match ports.azure.service(&plan.service, &access).await {
         Ok(service) if service.is_idle() => {}
         Ok(service) => return wait(ports, entry, format!("the service is busy: it is {service}")).await,
         Err(ReadError::Transient(error)) => return wait(ports, entry, error.to_string()).await,

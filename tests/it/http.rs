@@ -145,6 +145,15 @@ async fn a_second_operation_on_an_instance_waits_for_the_first() {
 }
 
 #[tokio::test]
+async fn a_wrong_secret_is_told_at_once_even_while_another_operation_has_the_service() {
+    let bed = Bed::start().await;
+    bed.open("/api/backup", &seed("backup")).await;
+    let wrong = but(seed("backup"), &json!({"clientSecret": "wrong-but-long-enough"}));
+    let link = bed.open("/api/backup", &wrong).await;
+    assert_eq!(bed.get(&link).await.status, 424);
+}
+
+#[tokio::test]
 async fn another_instance_is_not_waited_for() {
     let bed = Bed::start().await;
     bed.open("/api/backup", &seed("backup")).await;
