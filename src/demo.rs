@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use reqwest::{Client, StatusCode, header};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
@@ -29,7 +29,7 @@ pub async fn emulate(listen: SocketAddr, retry_after: u32, operation: Duration) 
         "\nInstances {} and {}. A body that it takes, for body.json:\n\n{:#}\n\nCtrl-C ends it; nothing is kept.",
         accounts::SERVICE,
         accounts::STANDBY,
-        body("backup", accounts::SERVICE)
+        accounts::body("backup", accounts::SERVICE)
     );
     serve::stop_signal().await;
     emulator.stop().await;
@@ -79,7 +79,7 @@ pub async fn run() -> anyhow::Result<()> {
 
 /// Posts the eleven fields, then reads the link until it says how it ended.
 async fn start_and_follow(client: &Client, app: &str, operation: &str, instance: &str) -> anyhow::Result<()> {
-    let text = serde_json::to_string_pretty(&body(operation, instance))?;
+    let text = serde_json::to_string_pretty(&accounts::body(operation, instance))?;
     println!("curl -i {app}/api/{operation} -H 'Content-Type: application/json' -d '{text}'\n");
     let request = client.post(format!("{app}/api/{operation}"));
     let response = request.header(header::CONTENT_TYPE, "application/json").body(text).send().await?;
@@ -110,21 +110,4 @@ async fn start_and_follow(client: &Client, app: &str, operation: &str, instance:
         }
     }
     Ok(())
-}
-
-/// The Logic App's eleven fields.
-fn body(operation: &str, instance: &str) -> Value {
-    json!({
-        "applicationId": accounts::APPLICATION_ID,
-        "clientSecret": accounts::CLIENT_SECRET,
-        "tenantId": accounts::TENANT_ID,
-        "subscriptionId": accounts::SUBSCRIPTION_ID,
-        "resourceGroup": accounts::RESOURCE_GROUP,
-        "apimInstance": instance,
-        "backupName": "apimbackup",
-        "operation": operation,
-        "containerName": accounts::CONTAINER,
-        "storageAccount": accounts::STORAGE_ACCOUNT,
-        "accessKey": accounts::ACCOUNT_KEY,
-    })
 }

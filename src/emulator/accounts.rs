@@ -2,6 +2,8 @@
 //!
 //! All of it is invented and obviously so; the tests and the demo print and use these constants.
 
+use serde_json::{Value, json};
+
 /// The only tenant.
 pub const TENANT_ID: &str = "99999999-8888-7777-6666-555555555555";
 /// The same tenant by its domain; Entra takes either in its paths.
@@ -49,3 +51,20 @@ pub const USER_IDENTITY_ID: &str = "/subscriptions/aaaaaaaa-bbbb-cccc-dddd-eeeee
 pub const BLOB_DATA_CONTRIBUTOR: &str = "ba92f5b4-2d11-453d-a403-e96b0029c9fe";
 /// Role definition of Storage Blob Data Owner.
 pub const BLOB_DATA_OWNER: &str = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b";
+
+/// The eleven fields that a Logic App would send, for the default world.
+pub fn body(operation: &str, instance: &str) -> Value {
+    json!({
+        "applicationId": APPLICATION_ID,
+        "clientSecret": CLIENT_SECRET,
+        "tenantId": TENANT_ID,
+        "subscriptionId": SUBSCRIPTION_ID,
+        "resourceGroup": RESOURCE_GROUP,
+        "apimInstance": instance,
+        "backupName": "apimbackup",
+        "operation": operation,
+        "containerName": CONTAINER,
+        "storageAccount": STORAGE_ACCOUNT,
+        "accessKey": ACCOUNT_KEY,
+    })
+}

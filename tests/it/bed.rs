@@ -249,19 +249,7 @@ impl Answer {
 
 /// The Logic App's eleven fields, for the emulator's primary.
 pub(crate) fn seed(operation: &str) -> Value {
-    json!({
-        "applicationId": accounts::APPLICATION_ID,
-        "clientSecret": accounts::CLIENT_SECRET,
-        "tenantId": accounts::TENANT_ID,
-        "subscriptionId": accounts::SUBSCRIPTION_ID,
-        "resourceGroup": accounts::RESOURCE_GROUP,
-        "apimInstance": accounts::SERVICE,
-        "backupName": "apimbackup",
-        "operation": operation,
-        "containerName": accounts::CONTAINER,
-        "storageAccount": accounts::STORAGE_ACCOUNT,
-        "accessKey": accounts::ACCOUNT_KEY,
-    })
+    accounts::body(operation, accounts::SERVICE)
 }
 
 /// A body with some fields replaced; `null` leaves one out.
