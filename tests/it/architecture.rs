@@ -123,3 +123,24 @@ fn nine_files_in_ten_are_under_four_hundred_lines() {
     let long = lengths.iter().filter(|lines| **lines >= 400).count();
     assert!(long * 10 <= lengths.len(), "{long} of {} files", lengths.len());
 }
+
+#[test]
+fn the_document_tells_the_rule_as_it_is_held() {
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ARCHITECTURE.md");
+    let document = fs::read_to_string(document).unwrap();
+    let table = document.split("| module | may import |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let rooms =
+        |cell: &str| -> Vec<String> { cell.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
+    let mut told = BTreeMap::new();
+    for row in table.lines().filter(|row| row.contains('`')) {
+        let cells: Vec<_> = row.split('|').collect();
+        for room in rooms(cells[1]) {
+            told.insert(room, rooms(cells[2]));
+        }
+    }
+    told.remove("main");
+    let held = RULE
+        .iter()
+        .map(|(room, allowed)| ((*room).to_owned(), allowed.iter().map(ToString::to_string).collect()));
+    assert_eq!(told, held.collect::<BTreeMap<String, Vec<String>>>());
+}
