@@ -158,6 +158,15 @@ impl Wire {
                 return Err(Error::with_message(ErrorKind::Other, "a token request does not stream"));
             }
         };
-        Ok(Request::new(method, Url::parse(&url)?, headers, body, Repeat::Idempotent))
+        let form = url::form_urlencoded::parse(&body).filter(|(name, _)| name == "client_assertion");
+        let header = headers.get("x-identity-header").and_then(|value| value.to_str().ok());
+        let secrets: Vec<Secret> = form
+            .map(|(_, value)| value.into_owned())
+            .chain(header.map(str::to_owned))
+            .map(Secret::from)
+            .collect();
+        let mut request = Request::new(method, Url::parse(&url)?, headers, body, Repeat::Idempotent);
+        request.hide(&secrets);
+        Ok(request)
     }
 }

@@ -193,10 +193,11 @@ async fn a_workload_identity_asks_the_configured_authority_with_its_file() {
 }
 
 #[tokio::test]
-async fn a_refused_workload_identity_says_what_entra_says() {
-    let refusal = r#"{"error":"invalid_client","error_description":"AADSTS700024: Client assertion is not within its valid time range. Trace ID: t","error_codes":[700024]}"#;
+async fn a_refused_workload_identity_says_what_entra_says_but_not_its_assertion() {
+    let refusal = r#"{"error":"invalid_client","error_description":"AADSTS700024: Client assertion eyJ.assertion.x is not within its valid time range. Trace ID: t","error_codes":[700024]}"#;
     let server = Server::start(move |_, _| Reply::json(401, refusal)).await;
-    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"eyJ.assertion.x").unwrap();
     let config = TokenConfig {
         tenant: Some(TENANT.parse().unwrap()),
         client_id: Some(CLIENT.parse().unwrap()),
@@ -206,7 +207,7 @@ async fn a_refused_workload_identity_says_what_entra_says() {
     let tokens = tokens(config, &server.url, &ManualClock::shared());
     let Err(ReadError::Definite(error)) = tokens.token(&app(), AUDIENCE).await else { panic!("no refusal") };
     assert_eq!(error.code.as_deref(), Some("AADSTS700024"));
-    assert_eq!(error.message, "Client assertion is not within its valid time range.");
+    assert_eq!(error.message, "Client assertion [hidden] is not within its valid time range.");
     assert!(error.remedy.is_some());
 }
 
