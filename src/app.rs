@@ -6,7 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::sync::OnceCell;
+use tokio::{sync::OnceCell, task::JoinError};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
@@ -98,8 +98,12 @@ impl App {
     pub async fn sweep(self: &Arc<Self>, linger: Duration) -> Result<Swept, workflows::Error> {
         let app = self.clone();
         let sweep = async move { app.driver.sweep(linger).await };
-        // It fails only by a panic, which the log has; the operations go on with the next sweep.
-        self.tasks.spawn(sweep.in_current_span()).await.unwrap_or_else(|_| Ok(Swept::default()))
+        match self.tasks.spawn(sweep.in_current_span()).await.map_err(JoinError::try_into_panic) {
+            Ok(swept) => swept,
+            // A panic is the caller's, as it would be without the task: the invocation fails and shows it.
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            Err(Err(_)) => Ok(Swept::default()),
+        }
     }
 
     /// Looks every minute for operations that nobody in this process drives, and pursues them: what another
