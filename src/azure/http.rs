@@ -1,36 +1,33 @@
-//! One HTTP client for Azure: its limits, its retries, the ids of each exchange, and errors without secrets.
+//! One HTTP client for Azure: its limits, its retries, and errors without secrets.
 //!
 //! Does not know what an answer means, nor where a token may go.
 
 use std::{
     error::Error as _,
-    fmt,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
-use reqwest::{
-    Client, Method,
-    header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
-    redirect::Policy,
-};
+use reqwest::{Client, header::HeaderName, redirect::Policy};
 use url::Url;
 use uuid::Uuid;
 
+mod message;
+
+pub(super) use message::{Repeat, Request, Response};
+use message::{text, without};
+
 use super::cloud::is_nearby;
 use crate::{
-    domain::{AzureError, POST_TIMEOUT, RequestIds, Secret},
+    domain::{AzureError, POST_TIMEOUT, RequestIds},
     ports::{Clock, ReadError},
 };
 
-const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
 /// A connection that was idle for longer is not used again: the other side may have closed it, and a start
 /// that is lost on it has an unknown outcome.
 const MAX_IDLE: Duration = Duration::from_secs(20);
-/// Bounds of `Retry-After` (ARM RPC, async-api-reference).
-const RETRY_AFTER_SECONDS: std::ops::RangeInclusive<u64> = 1..=600;
 
 /// How long, how much and how often.
 #[derive(Debug, Clone, Copy)]
@@ -59,113 +56,6 @@ impl Default for Limits {
             attempts: 4,
             budget: Duration::from_secs(40),
         }
-    }
-}
-
-/// Whether a request may be sent again when its answer was lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Repeat {
-    Idempotent,
-    Never,
-}
-
-/// What is sent.
-pub(super) struct Request {
-    method: Method,
-    url: Url,
-    headers: HeaderMap,
-    body: Bytes,
-    repeat: Repeat,
-    /// What a refusal must not echo, in every form in which it may.
-    secrets: Vec<Secret>,
-}
-
-impl Request {
-    pub(super) fn get(url: Url) -> Self {
-        Self::new(Method::GET, url, HeaderMap::new(), Bytes::new(), Repeat::Idempotent)
-    }
-
-    pub(super) fn post(url: Url, content_type: &'static str, body: Bytes, repeat: Repeat) -> Self {
-        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
-        Self::new(Method::POST, url, headers, body, repeat)
-    }
-
-    pub(super) fn new(method: Method, url: Url, headers: HeaderMap, body: Bytes, repeat: Repeat) -> Self {
-        Self { method, url, headers, body, repeat, secrets: Vec::new() }
-    }
-
-    /// Names the exchange, for Microsoft's support. The service does not echo it.
-    pub(super) fn set_client_id(&mut self, id: &impl ToString) {
-        if let Ok(value) = HeaderValue::try_from(id.to_string()) {
-            self.headers.insert(CLIENT_REQUEST_ID, value);
-        }
-    }
-
-    /// Has these replaced wherever a refusal echoes them.
-    pub(super) fn hide<'a>(&mut self, secrets: impl IntoIterator<Item = &'a Secret>) {
-        for secret in secrets.into_iter().map(Secret::expose).filter(|secret| !secret.is_empty()) {
-            let json = serde_json::to_string(secret).unwrap_or_default();
-            let forms = [json.trim_matches('"'), &urlencoding::encode(secret), secret].map(Secret::new);
-            self.secrets.extend(forms.into_iter().filter(|form| !form.expose().is_empty()));
-        }
-    }
-
-    pub(super) fn authorize(&mut self, token: &Secret) -> Result<(), AzureError> {
-        let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))
-            .map_err(|_| AzureError::local("the access token holds characters that no header may have"))?;
-        value.set_sensitive(true);
-        self.headers.insert(AUTHORIZATION, value);
-        self.hide([token]);
-        Ok(())
-    }
-
-    fn ids(&self) -> RequestIds {
-        RequestIds { client: text(&self.headers, &CLIENT_REQUEST_ID), ..RequestIds::default() }
-    }
-}
-
-/// An answer, whatever its status.
-#[derive(Clone)]
-pub(super) struct Response {
-    pub(super) status: u16,
-    pub(super) headers: HeaderMap,
-    /// As much as came: a body may break off or be too long, and then is no longer what its type says.
-    pub(super) body: Bytes,
-    pub(super) ids: RequestIds,
-    pub(super) attempts: u32,
-}
-
-impl fmt::Debug for Response {
-    /// Without the body, which may hold a token.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Response")
-            .field("status", &self.status)
-            .field("ids", &self.ids)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Response {
-    /// The header's first value.
-    pub(super) fn header(&self, name: &'static str) -> Option<String> {
-        text(&self.headers, &HeaderName::from_static(name))
-    }
-
-    /// `Retry-After`: whole seconds only (ARM RPC, async-api-reference), from 1 s to 10 min.
-    pub(super) fn retry_after(&self) -> Option<Duration> {
-        let seconds: u64 = text(&self.headers, &RETRY_AFTER)?.trim().parse().ok()?;
-        Some(Duration::from_secs(seconds.clamp(*RETRY_AFTER_SECONDS.start(), *RETRY_AFTER_SECONDS.end())))
-    }
-
-    /// When the answer was made, in the service's own time.
-    pub(super) fn date(&self) -> Option<Timestamp> {
-        let date = text(&self.headers, &DATE)?;
-        Some(jiff::fmt::rfc2822::parse(&date).ok()?.timestamp())
-    }
-
-    /// Whether the same request may be answered otherwise a little later.
-    pub(super) fn is_transient(&self) -> bool {
-        matches!(self.status, 408 | 429 | 500..)
     }
 }
 
@@ -358,15 +248,6 @@ pub(super) fn shown(url: &Url) -> String {
     url.into()
 }
 
-/// The body of a refusal, without what it may have echoed of the request. A success is not shown to anybody.
-fn without(secrets: &[Secret], status: u16, body: Bytes) -> Bytes {
-    if status < 300 || secrets.is_empty() {
-        return body;
-    }
-    let text = String::from_utf8_lossy(&body).into_owned();
-    secrets.iter().fold(text, |text, secret| text.replace(secret.expose(), Secret::HIDDEN)).into()
-}
-
 /// The error, and whether it is that we do not trust the other side.
 fn network_error(request: &Request, error: reqwest::Error) -> (AzureError, bool) {
     let reason = chain(error);
@@ -395,10 +276,6 @@ fn jittered(attempt: u32) -> Duration {
     // A random UUID's last byte is random.
     let share = f64::from(Uuid::new_v4().as_bytes()[15]) / 255.0;
     pause.mul_f64(0.5 + share)
-}
-
-fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
 fn millis(duration: Duration) -> u64 {

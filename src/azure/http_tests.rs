@@ -3,7 +3,10 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::azure::testing::{ManualClock, Reply, Server};
+use crate::{
+    azure::testing::{ManualClock, Reply, Server},
+    domain::Secret,
+};
 
 fn get(url: &str) -> Request {
     Request::get(Url::parse(url).unwrap())
