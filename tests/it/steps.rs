@@ -12,44 +12,38 @@ use std::{
 
 use apim_dr::{
     domain::{
-        Answer, AzureError, BlobRef, Caller, Continuation, Credentials, Entry, FailureKind, Kind, Operation,
-        OperationId, Phase, Plan, RequestIds, Secret, ServiceId, ServiceStatus, StorageAccess,
+        Answer, AzureError, Continuation, Credentials, Entry, FailureKind, Kind, Operation, OperationId,
+        Phase, Plan, RequestIds, Secret, ServiceId, ServiceStatus,
     },
+    emulator::accounts,
+    payload::{self, RestorePolicy},
     ports::{
         Access, ApiManagement, Appended, Clock, Deadlines, Hold, Journal, Opening, Order, Poll, Ports,
         ReadError, RecordsError,
     },
     records::{Location, Records},
-    workflows::{Driver, Swept, open},
+    workflows::{Driver, Error, Swept, open},
 };
 use async_trait::async_trait;
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
-/// Not a secret; it says so in base64.
-const KEY: &str = "bm90IGEgc2VjcmV0";
+use crate::bed::seed;
 
-fn plan() -> Plan {
-    Plan {
-        kind: Kind::Backup,
-        service: ServiceId {
-            subscription: "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee".parse().unwrap(),
-            resource_group: "apimdrresourcegroup".parse().unwrap(),
-            name: "sampleapim".parse().unwrap(),
-        },
-        blob: BlobRef {
-            account: "apimdrstorage".parse().unwrap(),
-            container: "backup".parse().unwrap(),
-            name: "apimbackup".parse().unwrap(),
-        },
-        access: StorageAccess::AccessKey,
-        caller: Caller::App,
-    }
+/// What a caller would have sent.
+fn order() -> (Plan, Credentials) {
+    let body = seed("backup").to_string();
+    payload::parse(Kind::Backup, body.as_bytes(), &RestorePolicy::default())
+        .unwrap()
+        .payload
+        .into_order()
+        .unwrap()
 }
 
-fn credentials() -> Credentials {
-    Credentials { client_secret: None, access_key: Some(Secret::new(KEY)) }
+async fn opened(driver: &Driver) -> Result<Operation, Error> {
+    let (plan, credentials) = order();
+    open(driver.ports(), plan, &credentials).await
 }
 
 /// What befalls one access.
@@ -169,7 +163,7 @@ impl ApiManagement for World {
         if !may_post() {
             return Answer::NotSent { reason: "too late".to_owned() };
         }
-        assert_eq!(order.access_key.map(Secret::expose), Some(KEY));
+        assert_eq!(order.access_key.map(Secret::expose), Some(accounts::ACCOUNT_KEY));
         self.posts.fetch_add(1, Ordering::SeqCst);
         let taken = async {
             self.accepted.fetch_add(1, Ordering::SeqCst);
@@ -257,7 +251,7 @@ impl World {
         let driver = Driver::new(self.ports());
         if opens {
             // A caller who is told that it failed looks before repeating, and so does this one.
-            let _ = open(driver.ports(), plan(), &credentials()).await;
+            let _ = opened(&driver).await;
         }
         let mut idle = 0;
         while idle < 2 {
@@ -347,7 +341,7 @@ async fn a_death_at_any_access_neither_loses_nor_doubles_an_operation() {
 async fn a_process_that_was_told_to_stop_begins_no_post() {
     let world = World::new(None).await;
     let driver = Driver::new(world.ports());
-    let id = open(driver.ports(), plan(), &credentials()).await.unwrap().id;
+    let id = opened(&driver).await.unwrap().id;
     let step = driver.drive(id, Timestamp::MAX, |_| ());
     tokio::pin!(step);
     // On its way to the start: its service is held, nothing is written down.
@@ -367,7 +361,7 @@ async fn a_process_that_was_told_to_stop_begins_no_post() {
 async fn an_operation_is_watched_for_two_days_at_most() {
     let world = World::new(None).await;
     let driver = Driver::new(world.ports());
-    let id = open(driver.ports(), plan(), &credentials()).await.unwrap().id;
+    let id = opened(&driver).await.unwrap().id;
     driver.drive(id, Clock::now(&*world), |_| ()).await;
     world.looks_left.store(usize::MAX, Ordering::SeqCst);
     world.millis.fetch_add(49 * 3_600_000, Ordering::SeqCst);
