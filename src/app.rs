@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::{
-    azure::Arm,
+    azure::{Arm, BlobReader},
     domain::{OperationId, later},
     keys::StateKey,
     payload::RestorePolicy,
@@ -54,6 +54,7 @@ impl App {
         let ports = Ports {
             clock,
             azure: Arc::new(azure),
+            blobs: Arc::new(BlobReader),
             journal: Arc::new(records),
             deadlines: settings.deadlines,
         };

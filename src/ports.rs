@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::domain::{
-    Answer, AttemptId, AzureError, Caller, Continuation, Credentials, Entry, Kind, OperationId, Plan,
-    RequestIds, Secret, ServiceId, ServiceStatus,
+    Answer, AttemptId, AzureError, BlobLook, BlobRef, Caller, Continuation, Credentials, Entry, Kind,
+    OperationId, Plan, RequestIds, Secret, ServiceId, ServiceStatus,
 };
 
 /// Everything a workflow may touch.
@@ -17,6 +17,7 @@ use crate::domain::{
 pub struct Ports {
     pub clock: Arc<dyn Clock>,
     pub azure: Arc<dyn ApiManagement>,
+    pub blobs: Arc<dyn Blobs>,
     pub journal: Arc<dyn Journal>,
     /// How long after its opening a backup, and a restore, may start.
     pub deadlines: Deadlines,
@@ -42,6 +43,9 @@ impl Deadlines {
 #[async_trait]
 pub trait Clock: Debug + Send + Sync {
     fn now(&self) -> Timestamp;
+    /// Time since some fixed instant, as only this process counts it: nobody sets it, and it goes on while the
+    /// machine sleeps.
+    fn elapsed(&self) -> Duration;
     async fn sleep(&self, pause: Duration);
 }
 
@@ -54,6 +58,12 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place where the time enters")]
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        static BEGAN: std::sync::LazyLock<std::time::Instant> =
+            std::sync::LazyLock::new(std::time::Instant::now);
+        BEGAN.elapsed()
     }
 
     async fn sleep(&self, pause: Duration) {
@@ -124,6 +134,14 @@ pub trait ApiManagement: Debug + Send + Sync {
 
     /// Asks once about a running operation.
     async fn poll(&self, continuation: &Continuation, access: &Access) -> Poll;
+}
+
+/// The containers that backups lie in.
+#[async_trait]
+pub trait Blobs: Debug + Send + Sync {
+    /// Looks once at a blob: with the account's key if there is one, else as the app itself. That it cannot be
+    /// read is an answer like any other.
+    async fn look(&self, blob: &BlobRef, access_key: Option<&Secret>) -> BlobLook;
 }
 
 /// Why the records could not be read or written.

@@ -1,14 +1,16 @@
-//! Azure: the only place that speaks to it, except for blobs.
+//! Azure: the only place that speaks to it, except for the records.
 //!
 //! - `cloud`: where Azure is, and which places may get a secret
 //! - `http`: one client with limits, retries and the ids of each exchange
 //! - `entra`: access tokens
 //! - `arm`: API Management behind Azure Resource Manager, `arm::lro` its long-running operations
+//! - `blobs`: the containers that backups lie in
 //! - `remedy`: what to do about known errors
 //!
 //! Knows no operation, no journal and no schedule: one call, one answer.
 
 mod arm;
+mod blobs;
 mod cloud;
 mod entra;
 mod http;
@@ -17,6 +19,7 @@ mod remedy;
 mod testing;
 
 pub use arm::{ApiVersion, Arm, ArmConfig};
+pub use blobs::BlobReader;
 pub use cloud::{Cloud, Endpoints, Overrides, secure};
 pub use entra::{Credential, TokenConfig, TokenEndpoint};
 pub use http::Limits;

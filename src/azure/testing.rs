@@ -62,6 +62,10 @@ impl Clock for ManualClock {
         start + SignedDuration::from_millis(self.slept_millis.load(Ordering::SeqCst))
     }
 
+    fn elapsed(&self) -> Duration {
+        self.slept()
+    }
+
     async fn sleep(&self, pause: Duration) {
         self.advance(pause);
     }

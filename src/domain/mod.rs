@@ -22,7 +22,7 @@ pub use ids::{AttemptId, OperationId};
 pub use journal::Entry;
 pub use names::{
     BlobName, ClientId, ContainerName, InvalidName, ResourceGroup, ServiceName, StorageAccount,
-    SubscriptionId, TenantId,
+    SubscriptionId, TargetName, TenantId,
 };
 pub use operation::{
     Attempt, Event, IllegalEvent, MAX_WATCH, Operation, POST_MARGIN, POST_TIMEOUT, Phase, later,

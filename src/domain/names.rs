@@ -135,6 +135,18 @@ name!(
     "give the backup's blob name: 1 to 1,024 characters, without control characters, \\ ? #, empty or dot segments, not ending in a dot or slash"
 );
 
+name!(
+    /// Name of a configured target: 1 to 40 lower-case letters, digits and dashes.
+    TargetName,
+    |text| {
+        (1..=40).contains(&text.len())
+            && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+            && !text.starts_with('-')
+            && !text.ends_with('-')
+    },
+    "give the target a name: 1 to 40 lower-case letters, digits and dashes, beginning and ending with a letter or digit"
+);
+
 impl ServiceName {
     /// The name in lower case: API Management names are unique in all of Azure, whatever their case.
     pub fn key(&self) -> String {
@@ -200,6 +212,10 @@ mod tests {
         check::<ContainerName>(
             &["backup", "a-b", "$root1".trim_start_matches('$'), "123"],
             &["ab", "Backup", "-ab", "ab-", "a--b", "a_b", &"x".repeat(64)],
+        );
+        check::<TargetName>(
+            &["a", "primary", "eu-west-1"],
+            &["", "-a", "a-", "A", "a_b", "a/b", &"x".repeat(41)],
         );
         check::<BlobName>(
             &["apimbackup", "a/b/c.apimbackup", "with blank", "ünï", &"x".repeat(1024)],

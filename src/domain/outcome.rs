@@ -48,14 +48,20 @@ pub enum Answer {
     NotSent { reason: String },
 }
 
-/// What was known of the target blob right before the POST.
+/// What one look at a blob showed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(tag = "result", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum BlobLook {
     Absent,
-    ETag(String),
-    /// Nobody looked, or it may not be read; the reason.
-    Unread(String),
+    Present {
+        e_tag: String,
+        /// In bytes.
+        size: u64,
+    },
+    /// Nobody looked, or it may not be read.
+    Unread {
+        reason: String,
+    },
 }
 
 /// On what a success rests.

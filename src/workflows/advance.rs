@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use super::{Error, open::write_first_entry};
 use crate::{
     domain::{
-        Answer, AttemptId, AzureError, BlobLook, Caller, Credentials, Entry, Event, Failure, FailureKind,
-        Kind, MAX_WATCH, Operation, OperationId, POST_MARGIN, POST_TIMEOUT, Phase, Verification, later,
+        Answer, AttemptId, AzureError, Caller, Credentials, Entry, Event, Failure, FailureKind, Kind,
+        MAX_WATCH, Operation, OperationId, POST_MARGIN, POST_TIMEOUT, Phase, Verification, later,
     },
     ports::{Access, Appended, Hold, Order, Poll, Ports, ReadError, RecordsError},
 };
@@ -119,7 +119,7 @@ async fn start(ports: &Ports, entry: Entry, may_start: &(dyn Fn() -> bool + Sync
     }
     let attempt = AttemptId::random();
     let post_until = later(ports.azure.now(), POST_TIMEOUT + POST_MARGIN);
-    let blob = BlobLook::Unread("this version does not look into the backup account".to_owned());
+    let blob = ports.blobs.look(&plan.blob, credentials.access_key.as_ref()).await;
     let started = then(ports, &entry, Event::Started { attempt, post_until, blob })?;
     match ports.journal.append(&started).await {
         Ok(Appended::Written) => log(&started),

@@ -35,6 +35,10 @@ impl Clock for SimulatedClock {
         self.0.now()
     }
 
+    fn elapsed(&self) -> Duration {
+        self.0.now().as_duration().unsigned_abs()
+    }
+
     async fn sleep(&self, pause: Duration) {
         self.0.advance(pause);
         tokio::task::yield_now().await;
@@ -52,6 +56,10 @@ struct FastClock {
 impl Clock for FastClock {
     fn now(&self) -> Timestamp {
         self.clock.now() + self.ahead
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.clock.elapsed()
     }
 
     async fn sleep(&self, pause: Duration) {

@@ -12,13 +12,13 @@ use std::{
 
 use apim_dr::{
     domain::{
-        Answer, AzureError, Continuation, Credentials, Entry, FailureKind, Kind, Operation, OperationId,
-        Phase, Plan, RequestIds, Secret, ServiceId, ServiceStatus,
+        Answer, AzureError, BlobLook, BlobRef, Continuation, Credentials, Entry, FailureKind, Kind,
+        Operation, OperationId, Phase, Plan, RequestIds, Secret, ServiceId, ServiceStatus,
     },
     emulator::accounts,
     payload::{self, RestorePolicy},
     ports::{
-        Access, ApiManagement, Appended, Clock, Deadlines, Hold, Journal, Opening, Order, Poll, Ports,
+        Access, ApiManagement, Appended, Blobs, Clock, Deadlines, Hold, Journal, Opening, Order, Poll, Ports,
         ReadError, RecordsError,
     },
     records::{Location, Records},
@@ -127,6 +127,10 @@ impl Clock for World {
         start + SignedDuration::from_millis(self.millis.load(Ordering::SeqCst))
     }
 
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.millis.load(Ordering::SeqCst).unsigned_abs())
+    }
+
     /// Time passes slowly, so that nobody sleeps through what another does meanwhile.
     async fn sleep(&self, pause: Duration) {
         let end = Clock::now(self) + pause;
@@ -182,6 +186,13 @@ impl ApiManagement for World {
         }
         let moved = continuation.url().replace("//x", "/x");
         Poll::Running { continuation: Continuation::Location(moved), after: Duration::from_mins(1) }
+    }
+}
+
+#[async_trait]
+impl Blobs for World {
+    async fn look(&self, _: &BlobRef, _: Option<&Secret>) -> BlobLook {
+        BlobLook::Unread { reason: "it was scripted".to_owned() }
     }
 }
 
@@ -243,7 +254,13 @@ impl World {
 
     fn ports(self: &Arc<Self>) -> Ports {
         let deadlines = Deadlines { backup: Duration::from_hours(6), restore: Duration::from_hours(12) };
-        Ports { clock: self.clone(), azure: self.clone(), journal: self.clone(), deadlines }
+        Ports {
+            clock: self.clone(),
+            azure: self.clone(),
+            blobs: self.clone(),
+            journal: self.clone(),
+            deadlines,
+        }
     }
 
     /// A process: it may open an operation, and drives what is open until nothing is.
