@@ -57,6 +57,7 @@ impl App {
             blobs: Arc::new(BlobReader),
             journal: Arc::new(records),
             deadlines: settings.deadlines,
+            settle: settings.settle,
         };
         Ok(Self {
             driver: Driver::new(ports),

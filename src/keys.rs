@@ -103,6 +103,14 @@ impl StateKey {
         URL_SAFE_NO_PAD.decode(token).is_ok_and(|token| self.link_mac(operation).verify_slice(&token).is_ok())
     }
 
+    /// A mark of a request's body, which tells whether two bodies are equal and nothing of what is in them: they may
+    /// bring secrets.
+    pub fn body_mark(&self, body: &[u8]) -> String {
+        let mut mac = <Hmac<Sha256> as KeyInit>::new((&*self.subkey::<64>("apim-dr request body")).into());
+        mac.update(body);
+        URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+    }
+
     fn link_mac(&self, operation: OperationId) -> Hmac<Sha256> {
         let mut mac = <Hmac<Sha256> as KeyInit>::new((&*self.subkey::<64>("apim-dr operation link")).into());
         mac.update(operation.to_string().as_bytes());

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::domain::{
     Answer, AttemptId, AzureError, BlobLook, BlobRef, Caller, Continuation, Credentials, Entry, Kind,
-    OperationId, Plan, RequestIds, Secret, ServiceId, ServiceStatus,
+    Operation, OperationId, Plan, RequestIds, Secret, ServiceId, ServiceName, ServiceStatus, TargetName,
 };
 
 /// Everything a workflow may touch.
@@ -21,6 +21,9 @@ pub struct Ports {
     pub journal: Arc<dyn Journal>,
     /// How long after its opening a backup, and a restore, may start.
     pub deadlines: Deadlines,
+    /// How long a service must be seen idle, and its blob unchanged, before a start whose answer was lost counts as
+    /// not begun. Longer than every ordinary recorded backup: none was ever looked at while it ran.
+    pub settle: Duration,
 }
 
 /// Until when an operation may start, counted from its opening.
@@ -189,20 +192,60 @@ pub struct Opening {
     pub deadline: Timestamp,
 }
 
+/// What makes two openings one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// One instant of a target's schedule.
+    Slot { target: TargetName, instant: Timestamp },
+    /// A caller's `Idempotency-Key` on one route, for ever, and a mark of the body that came with it.
+    Key { route: &'static str, key: String, body: String },
+    /// The same kind, service and blob, while such a one is open.
+    Request,
+}
+
+/// Whose opening it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    Ours,
+    /// Somebody opened it before; its first entry may be missing yet.
+    Theirs(Box<Opening>),
+    /// The key was used before, with another body.
+    OtherBody,
+}
+
 /// The journal of all operations. Objects are created if absent and never changed.
 #[async_trait]
 pub trait Journal: Debug + Send + Sync {
+    /// Whose opening this is, if anybody's; changes nothing.
+    async fn claimed(&self, cause: &Cause, opening: &Opening) -> Result<Option<Claim>, RecordsError>;
+
+    /// Makes the opening ours, unless somebody was before us.
+    async fn claim(&self, cause: &Cause, opening: &Opening) -> Result<Claim, RecordsError>;
+
     /// Stores the plan and its sealed credentials as open.
     async fn open(&self, opening: &Opening, credentials: &Credentials) -> Result<(), RecordsError>;
 
-    /// The operations that are open.
+    /// The operations that are open, and those that were closed without an answer that came.
     async fn open_operations(&self) -> Result<Vec<OperationId>, RecordsError>;
 
     /// What was stored when the operation was opened; `None` once it is closed.
     async fn opening(&self, id: OperationId) -> Result<Option<Opening>, RecordsError>;
 
     /// The secrets that came with an open operation.
-    async fn credentials(&self, id: OperationId) -> Result<Credentials, RecordsError>;
+    async fn credentials(&self, operation: &Operation) -> Result<Credentials, RecordsError>;
+
+    /// Stores an answer that came after its operation was closed, so that it is not lost and the operation is
+    /// found again.
+    async fn keep_answer(
+        &self,
+        id: OperationId,
+        attempt: AttemptId,
+        answer: &Answer,
+        credentials: &Credentials,
+    ) -> Result<(), RecordsError>;
+
+    /// The answer that was stored so.
+    async fn kept_answer(&self, id: OperationId, attempt: AttemptId) -> Result<Option<Answer>, RecordsError>;
 
     /// Creates the entry if nobody has created one with its number.
     async fn append(&self, entry: &Entry) -> Result<Appended, RecordsError>;
@@ -217,7 +260,14 @@ pub trait Journal: Debug + Send + Sync {
     async fn operations(&self, limit: usize) -> Result<Vec<OperationId>, RecordsError>;
 
     /// Takes the service for the operation, unless another open operation has it.
-    async fn hold(&self, operation: &crate::domain::Operation, now: Timestamp) -> Result<Hold, RecordsError>;
+    async fn hold(&self, operation: &Operation, now: Timestamp) -> Result<Hold, RecordsError>;
+
+    /// Who holds a service, if it is open; changes nothing.
+    async fn holder(
+        &self,
+        service: &ServiceName,
+        now: Timestamp,
+    ) -> Result<Option<OperationId>, RecordsError>;
 
     /// Writes the history of a closed operation, then forgets that it was open.
     async fn close(&self, terminal: &Entry) -> Result<(), RecordsError>;

@@ -89,10 +89,7 @@ pub(crate) fn sentence(operation: &Operation) -> String {
             Some(reason) => format!("waits to start: {reason}"),
             None => "is about to start".to_owned(),
         },
-        Phase::Starting => match operation.attempts.last().and_then(|attempt| attempt.answer.as_ref()) {
-            Some(Answer::Unknown { error }) => format!("may have started, the answer was lost: {error}"),
-            _ => "is being started: the request is on its way to Azure".to_owned(),
-        },
+        Phase::Starting => starting(operation),
         Phase::Running => match &operation.waiting {
             Some(reason) => format!("runs: {reason}"),
             None => "runs in Azure".to_owned(),
@@ -106,11 +103,27 @@ pub(crate) fn sentence(operation: &Operation) -> String {
             Some(failure) => format!("failed: {failure}"),
             None => "failed".to_owned(),
         },
-        Phase::Canceled => "was cancelled".to_owned(),
+        Phase::Canceled if operation.attempts.is_empty() => "was cancelled before it began".to_owned(),
+        Phase::Canceled => "was cancelled: no longer watched; what Azure does goes on".to_owned(),
         Phase::Skipped => {
             format!("was skipped: {}", operation.waiting.as_deref().unwrap_or("its deadline passed"))
         }
     }
+}
+
+fn starting(operation: &Operation) -> String {
+    let lost = match operation.attempts.last().and_then(|attempt| attempt.answer.as_ref()) {
+        None if operation.idle_since.is_none() => {
+            return "is being started: the request is on its way to Azure".to_owned();
+        }
+        Some(Answer::Unknown { error }) => format!(": {error}"),
+        _ => String::new(),
+    };
+    let since = match operation.idle_since {
+        Some(since) => format!("; the service has been idle since {since:.0}"),
+        None => String::new(),
+    };
+    format!("may have started, the answer was lost{lost}{since}")
 }
 
 fn output(operation: &Operation) -> Value {

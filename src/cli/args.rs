@@ -61,6 +61,13 @@ pub enum OperationsCommand {
         #[arg(long, short, value_enum, default_value_t)]
         output: Output,
     },
+    /// Stop watching an open operation: what waits is not started, what Azure does goes on
+    Cancel {
+        /// As the answer to a start or the list gives it
+        id: OperationId,
+        #[arg(long, short, value_enum, default_value_t)]
+        output: Output,
+    },
     /// Follow an open operation to its end
     Follow {
         /// As the answer to a start or the list gives it

@@ -10,11 +10,39 @@ use crate::{
     app::App,
     domain::{Operation, OperationId, Phase, later},
     view::{OperationView, sentence},
-    workflows::{Error, Step},
+    workflows::{self, Error, Step},
 };
 
 pub(super) async fn follow(app: &Arc<App>, id: OperationId, output: Output) -> anyhow::Result<Exit> {
     run(app, id, false, output).await
+}
+
+/// Asks for the cancellation, and carries it out if that is safe now.
+pub(super) async fn cancel(app: &Arc<App>, id: OperationId, output: Output) -> anyhow::Result<Exit> {
+    let asked = match workflows::request_cancel(app.ports(), id).await {
+        Ok(operation) => operation,
+        Err(Error::NotFound(id)) => return Ok(not_found(id)),
+        Err(error) => return Err(error.into()),
+    };
+    if asked.phase.is_closed() && asked.phase != Phase::Canceled {
+        report(&asked, output)?;
+        eprintln!("error: it had ended already; there is nothing to cancel");
+        return Ok(Exit::Failed);
+    }
+    let driven = app.driver.drive(id, app.ports().clock.now(), |_| ()).await.transpose()?;
+    let operation = driven.map_or(asked, |step| step.operation);
+    report(&operation, output)?;
+    if !operation.phase.is_closed() {
+        eprintln!(
+            "it is cancelled as soon as it is certain whether Azure took it: apim-dr operations follow {id}"
+        );
+    }
+    Ok(Exit::Ok)
+}
+
+fn not_found(id: OperationId) -> Exit {
+    eprintln!("error: there is no operation {id} in the records");
+    Exit::NotFound
 }
 
 /// Drives an operation to its end; with `no_wait` only as far as it comes without waiting.
@@ -52,10 +80,7 @@ pub(super) async fn run(
     progress.finish();
     let operation = match driven {
         Some(Ok(Step { operation, .. })) => operation,
-        Some(Err(Error::NotFound(id))) => {
-            eprintln!("error: there is no operation {id} in the records");
-            return Ok(Exit::NotFound);
-        }
+        Some(Err(Error::NotFound(id))) => return Ok(not_found(id)),
         Some(Err(error)) => return Err(error.into()),
         None => match newest {
             Some(operation) => operation,

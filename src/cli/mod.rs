@@ -47,6 +47,9 @@ pub async fn run(command: Command, settings: Settings, environment: &Environment
             OperationsCommand::Show { id, output } => {
                 operations::show(&open(&settings).await?, id, output).await
             }
+            OperationsCommand::Cancel { id, output } => {
+                follow::cancel(&open(&settings).await?, id, output).await
+            }
             OperationsCommand::Follow { id, output } => {
                 follow::follow(&open(&settings).await?, id, output).await
             }

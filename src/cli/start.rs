@@ -17,7 +17,7 @@ use crate::{
     domain::{Kind, Secret},
     payload::{self, Confirmation, Parsed, RestorePolicy},
     settings::Settings,
-    workflows,
+    workflows::{self, Cause, IfBusy},
 };
 
 pub(super) async fn backup(args: BackupArgs, settings: Settings) -> anyhow::Result<Exit> {
@@ -54,8 +54,12 @@ async fn start(kind: Kind, body: &[u8], args: &OrderArgs, settings: Settings) ->
         eprintln!("warning: {warning}");
     }
     let app = open(&settings).await?;
-    let operation = workflows::open(app.ports(), plan, &credentials).await?;
-    follow::run(&app, operation.id, args.no_wait, args.output).await
+    let opened = workflows::open(app.ports(), plan, &credentials, &Cause::Request, IfBusy::Wait).await?;
+    let id = opened.operation.id;
+    if opened.joined {
+        eprintln!("the same is open already, as operation {id}: following that one");
+    }
+    follow::run(&app, id, args.no_wait, args.output).await
 }
 
 /// The payload: what was given whole, with the options laid over it.

@@ -55,6 +55,13 @@ fn event(event: &Event) -> String {
         Event::Answered { answer, .. } => answered(answer),
         Event::Moved { .. } => "Azure still works, and moved the address to ask".to_owned(),
         Event::Unread { reason, .. } => reason.clone(),
+        Event::SeenIdle { .. } => {
+            "the service is idle, the blob as it was: waits whether that lasts".to_owned()
+        }
+        Event::SeenBusy { state, .. } => format!("the service works: it is {state}"),
+        Event::Found { .. } => "the service is idle, and there is a new blob".to_owned(),
+        Event::CancelRequested => "cancellation was asked for".to_owned(),
+        Event::Canceled => "cancelled: no longer watched; what Azure does goes on".to_owned(),
         Event::Completed { ids } => format!("Azure says that it is done{}", id_words(ids)),
         Event::Verified { verification: Verification::Unverified { reason } } => {
             format!("unverified: {reason}")

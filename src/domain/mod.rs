@@ -5,29 +5,33 @@
 
 mod azure_error;
 mod credentials;
+mod event;
 mod ids;
 mod journal;
 mod names;
 mod operation;
 mod outcome;
 mod plan;
+mod recovery;
 #[cfg(test)]
 pub(crate) mod samples;
 mod secret;
 mod service;
+mod transition;
 
 pub use azure_error::{AzureError, RequestIds};
 pub use credentials::Credentials;
+pub use event::{Event, IllegalEvent};
 pub use ids::{AttemptId, OperationId};
 pub use journal::Entry;
 pub use names::{
     BlobName, ClientId, ContainerName, InvalidName, ResourceGroup, ServiceName, StorageAccount,
     SubscriptionId, TargetName, TenantId,
 };
-pub use operation::{
-    Attempt, Event, IllegalEvent, MAX_WATCH, Operation, POST_MARGIN, POST_TIMEOUT, Phase, later,
-};
+pub use operation::{Attempt, MAX_WATCH, Operation, POST_MARGIN, POST_TIMEOUT, Phase, later};
 pub use outcome::{Answer, BlobLook, Continuation, Evidence, Failure, FailureKind, Verification};
 pub use plan::{BlobRef, Caller, Kind, Plan, StorageAccess};
+pub use recovery::{Conclusion, Sight};
 pub use secret::Secret;
 pub use service::{ServiceId, ServiceStatus, Tier};
+pub use transition::MAX_UNKNOWN_STARTS;

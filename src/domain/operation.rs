@@ -1,4 +1,4 @@
-//! An operation and the steps it may take.
+//! An operation: everything that is known of it after an entry of its journal.
 
 use std::{fmt, time::Duration};
 
@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Answer, AttemptId, AzureError, BlobLook, Continuation, Evidence, Failure, FailureKind, OperationId, Plan,
-    RequestIds, Verification,
+    Verification,
 };
 
 /// The longest time a POST may take: the client's own limit for the whole request.
 pub const POST_TIMEOUT: Duration = Duration::from_secs(30);
 /// What `post_until` adds to [`POST_TIMEOUT`], so that a slow driver gives up before others look.
 pub const POST_MARGIN: Duration = Duration::from_mins(1);
-/// How long a running operation is watched. The longest recorded one took over five hours.
+/// How long a started operation is watched. The longest recorded one took over five hours.
 pub const MAX_WATCH: Duration = Duration::from_hours(48);
 /// Longest pause between two looks at a busy service.
 const MAX_BACKOFF: Duration = Duration::from_mins(5);
@@ -23,7 +23,7 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(15);
 /// Where an operation stands; in the order in which it gets there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Phase {
-    /// Nothing was sent; waits for its turn.
+    /// Nothing was sent, or it was refused; waits for its turn.
     Pending,
     /// A POST is being sent, or its answer was lost.
     Starting,
@@ -77,77 +77,19 @@ pub struct Attempt {
     pub answer: Option<Answer>,
 }
 
-/// What happened to an operation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum Event {
-    Opened,
-    /// It cannot start yet.
-    Waited {
-        reason: String,
-        until: Timestamp,
-    },
-    /// A POST is about to be sent.
-    Started {
-        attempt: AttemptId,
-        post_until: Timestamp,
-        blob: BlobLook,
-    },
-    /// What became of that POST.
-    Answered {
-        attempt: AttemptId,
-        answer: Answer,
-    },
-    /// Azure moved the place where to ask, or can be asked again.
-    Moved {
-        continuation: Continuation,
-        until: Timestamp,
-    },
-    /// It runs, but cannot be looked at until somebody changes something.
-    Unread {
-        reason: String,
-        until: Timestamp,
-    },
-    /// Azure's own terminal answer: done.
-    Completed {
-        ids: RequestIds,
-    },
-    /// The look after the end.
-    Verified {
-        verification: Verification,
-    },
-    Failed {
-        failure: Failure,
-    },
-    Skipped {
-        reason: String,
-    },
-}
+impl Attempt {
+    /// Whether Azure took it, as far as the journal knows.
+    pub fn is_accepted(&self) -> bool {
+        matches!(self.answer, Some(Answer::Accepted { .. }))
+    }
 
-impl Event {
-    /// Its name in logs and stories.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Opened => "opened",
-            Self::Waited { .. } => "waited",
-            Self::Started { .. } => "started",
-            Self::Answered { .. } => "answered",
-            Self::Moved { .. } => "moved",
-            Self::Unread { .. } => "unread",
-            Self::Completed { .. } => "completed",
-            Self::Verified { .. } => "verified",
-            Self::Failed { .. } => "failed",
-            Self::Skipped { .. } => "skipped",
+    /// Where to ask about it.
+    pub fn continuation(&self) -> Option<&Continuation> {
+        match &self.answer {
+            Some(Answer::Accepted { continuation, .. }) => continuation.as_ref(),
+            _ => None,
         }
     }
-}
-
-/// The step is not one that this operation may take.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("an operation that is {phase} cannot take the step {event:?}")]
-pub struct IllegalEvent {
-    pub phase: Phase,
-    pub event: Box<Event>,
 }
 
 /// The whole state of an operation after an entry of its journal.
@@ -171,9 +113,24 @@ pub struct Operation {
     pub waits: u32,
     #[serde(default)]
     pub attempts: Vec<Attempt>,
-    /// Where to ask Azure.
+    /// How often it was started again although nobody knows what became of the attempt before.
+    #[serde(default)]
+    pub restarts: u32,
+    /// Since when the service has been seen idle, and the blob as it was, while nobody knows what became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_since: Option<Timestamp>,
+    /// The attempt that is followed, once Azure took one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub followed: Option<AttemptId>,
+    /// Where to ask Azure about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continuation: Option<Continuation>,
+    /// It was closed already when an answer came that opened it again.
+    #[serde(default)]
+    pub reopened: bool,
+    /// When somebody asked us to stop watching.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_requested: Option<Timestamp>,
     /// On what the success rests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
@@ -197,59 +154,16 @@ impl Operation {
             waiting: None,
             waits: 0,
             attempts: Vec::new(),
+            restarts: 0,
+            idle_since: None,
+            followed: None,
             continuation: None,
+            reopened: false,
+            cancel_requested: None,
             evidence: None,
             verification: None,
             failure: None,
         }
-    }
-
-    /// The state after `event`, which happened `at`.
-    pub fn after(&self, event: &Event, at: Timestamp) -> Result<Self, IllegalEvent> {
-        let mut next = self.clone();
-        next.updated = at;
-        next.due = at;
-        match (self.phase, event) {
-            (Phase::Pending, Event::Waited { reason, until }) => next.wait(reason.clone(), *until),
-            (Phase::Pending, Event::Started { attempt, post_until, blob }) => {
-                next.phase = Phase::Starting;
-                next.waiting = None;
-                next.due = *post_until;
-                next.attempts.push(Attempt {
-                    id: *attempt,
-                    started: at,
-                    post_until: *post_until,
-                    blob: blob.clone(),
-                    answer: None,
-                });
-            }
-            (Phase::Pending, Event::Skipped { reason }) => {
-                next.phase = Phase::Skipped;
-                next.waiting = Some(reason.clone());
-            }
-            (_, Event::Answered { attempt, answer }) => return self.answered(next, *attempt, answer, event),
-            (Phase::Running, Event::Moved { continuation, until }) => {
-                next.continuation = Some(continuation.clone());
-                next.waiting = None;
-                next.due = *until;
-            }
-            (Phase::Running, Event::Unread { reason, until }) => {
-                next.waiting = Some(reason.clone());
-                next.due = *until;
-            }
-            (Phase::Running, Event::Completed { .. }) => {
-                next.phase = Phase::Verifying;
-                next.waiting = None;
-            }
-            (Phase::Verifying, Event::Verified { verification }) => {
-                next.phase = Phase::Succeeded;
-                next.evidence = Some(Evidence::Arm);
-                next.verification = Some(verification.clone());
-            }
-            (phase, Event::Failed { failure }) if may_fail(phase, failure.kind) => next.fail(failure.clone()),
-            _ => return Err(self.illegal(event)),
-        }
-        Ok(next)
     }
 
     /// How long to wait before looking at a busy service again: longer each time.
@@ -257,84 +171,54 @@ impl Operation {
         FIRST_BACKOFF.saturating_mul(1 << self.waits.min(8)).min(MAX_BACKOFF)
     }
 
-    /// When Azure took it, if it did.
+    /// When its newest attempt was written down.
     pub fn started(&self) -> Option<Timestamp> {
         self.attempts.last().map(|attempt| attempt.started)
     }
 
-    /// An answer is always kept; it decides something only while its attempt is the newest and open.
-    fn answered(
-        &self,
-        mut next: Self,
-        attempt: AttemptId,
-        answer: &Answer,
-        event: &Event,
-    ) -> Result<Self, IllegalEvent> {
-        let Some(position) =
-            self.attempts.iter().position(|known| known.id == attempt && known.answer.is_none())
-        else {
-            return Err(self.illegal(event));
+    /// Until when the newest POST may be under way, in Azure Resource Manager's time.
+    pub fn post_until(&self) -> Timestamp {
+        self.attempts.last().map_or(Timestamp::MIN, |attempt| attempt.post_until)
+    }
+
+    /// Attempts whose answer nobody has written down: each may still come.
+    pub fn unanswered(&self) -> impl Iterator<Item = AttemptId> {
+        self.attempts.iter().filter(|attempt| attempt.answer.is_none()).map(|attempt| attempt.id)
+    }
+
+    /// Attempts before the newest that Azure turned out to have taken, newest first.
+    pub fn older_accepted(&self) -> impl Iterator<Item = &Attempt> {
+        self.attempts.iter().rev().skip(1).filter(|attempt| attempt.is_accepted())
+    }
+
+    /// The failure that says that Azure itself calls the followed attempt failed. It decides nothing of one that is
+    /// newer: then the outcome stays unknown.
+    pub fn failed_by_azure(&self, error: AzureError) -> Failure {
+        let newest = self.attempts.last().map(|attempt| attempt.id);
+        let kind = if self.reopened && self.followed != newest {
+            FailureKind::OutcomeUnknown
+        } else {
+            FailureKind::Failed
         };
-        let post_until = self.attempts[position].post_until;
-        next.attempts[position].answer = Some(answer.clone());
-        if position + 1 != self.attempts.len() || self.phase != Phase::Starting {
-            next.due = self.due;
-            return Ok(next);
-        }
-        match answer {
-            Answer::Accepted { continuation, after_seconds, .. } => {
-                next.phase = Phase::Running;
-                next.waits = 0;
-                next.continuation.clone_from(continuation);
-                next.due = later(next.updated, Duration::from_secs(u64::from(*after_seconds)));
-            }
-            Answer::Refused { error } => {
-                next.fail(Failure { kind: FailureKind::Refused, error: error.clone() });
-            }
-            Answer::Busy { error, after_seconds } => {
-                let pause =
-                    after_seconds.map_or(Duration::ZERO, |seconds| Duration::from_secs(u64::from(seconds)));
-                next.phase = Phase::Pending;
-                next.wait(format!("Azure is busy: {error}"), later(next.updated, pause.max(self.backoff())));
-            }
-            Answer::NotSent { reason } => {
-                next.phase = Phase::Pending;
-                next.wait(format!("nothing was sent: {reason}"), later(next.updated, self.backoff()));
-            }
-            Answer::Unknown { .. } => next.due = post_until,
-        }
-        Ok(next)
+        Failure { kind, error }
     }
 
-    fn wait(&mut self, reason: String, until: Timestamp) {
-        self.waiting = Some(reason);
-        self.waits = self.waits.saturating_add(1);
-        self.due = until;
-    }
-
-    fn fail(&mut self, failure: Failure) {
-        self.phase = Phase::Failed;
-        self.waiting = None;
-        self.failure = Some(failure);
-    }
-
-    fn illegal(&self, event: &Event) -> IllegalEvent {
-        IllegalEvent { phase: self.phase, event: Box::new(event.clone()) }
-    }
-
-    /// The outcome of the newest attempt that was lost, as the failure that says so.
+    /// The failure that says that nobody can tell what became of it.
     pub fn unknown_outcome(&self) -> Failure {
         let error = match self.attempts.last().and_then(|attempt| attempt.answer.as_ref()) {
-            Some(Answer::Unknown { error }) => error.clone(),
+            Some(Answer::Unknown { error } | Answer::Refused { error } | Answer::Busy { error, .. }) => {
+                error.clone()
+            }
             Some(Answer::Accepted { ids, .. }) => {
                 let mut error =
                     AzureError::local("Azure took the request but gave no address to ask about it");
                 error.ids = ids.clone();
                 error
             }
-            _ => AzureError::local("the process stopped between writing down the start and its answer"),
+            Some(Answer::NotSent { reason }) => AzureError::local(reason),
+            None => AzureError::local("the process stopped between writing down the start and its answer"),
         };
-        Failure { kind: FailureKind::OutcomeUnknown, error }
+        Failure::unknown(error)
     }
 }
 
@@ -342,15 +226,3 @@ impl Operation {
 pub fn later(at: Timestamp, pause: Duration) -> Timestamp {
     at.checked_add(pause).unwrap_or(Timestamp::MAX)
 }
-
-fn may_fail(phase: Phase, kind: FailureKind) -> bool {
-    match kind {
-        FailureKind::Refused => phase == Phase::Pending,
-        FailureKind::Failed => phase == Phase::Running,
-        FailureKind::OutcomeUnknown => matches!(phase, Phase::Starting | Phase::Running),
-    }
-}
-
-#[cfg(test)]
-#[path = "operation_tests.rs"]
-mod tests;

@@ -8,13 +8,17 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{
-    Records, locks,
+    Records, chain,
+    chain::Holder,
+    claims,
     store::{Created, place},
 };
 use crate::{
-    domain::{Credentials, Entry, Kind, Operation, OperationId, Phase, Plan, Secret},
+    domain::{
+        Answer, AttemptId, Credentials, Entry, Kind, Operation, OperationId, Phase, Plan, Secret, ServiceName,
+    },
     keys::Seal,
-    ports::{Appended, Hold, Journal, Opening, RecordsError},
+    ports::{Appended, Cause, Claim, Hold, Journal, Opening, RecordsError},
 };
 
 /// `open/{id}`
@@ -27,6 +31,19 @@ struct Marker {
     plan: Plan,
     opened: Timestamp,
     deadline: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sealed: Option<Seal>,
+}
+
+/// `open/{id}.{attempt}`
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct KeptAnswer {
+    version: u32,
+    writer: Uuid,
+    id: OperationId,
+    attempt: AttemptId,
+    answer: Answer,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sealed: Option<Seal>,
 }
@@ -61,6 +78,14 @@ struct History {
 
 #[async_trait]
 impl Journal for Records {
+    async fn claimed(&self, cause: &Cause, opening: &Opening) -> Result<Option<Claim>, RecordsError> {
+        claims::claimed(self, cause, opening).await
+    }
+
+    async fn claim(&self, cause: &Cause, opening: &Opening) -> Result<Claim, RecordsError> {
+        claims::claim(self, cause, opening).await
+    }
+
     async fn open(&self, opening: &Opening, credentials: &Credentials) -> Result<(), RecordsError> {
         let Opening { id, plan, opened, deadline } = opening.clone();
         let writer = Uuid::new_v4();
@@ -72,7 +97,10 @@ impl Journal for Records {
 
     async fn open_operations(&self) -> Result<Vec<OperationId>, RecordsError> {
         let names = self.store.list(&Path::from("open")).await?;
-        Ok(names.iter().filter_map(|name| name.filename()?.parse().ok()).collect())
+        let id = |name: &Path| name.filename()?.split('.').next()?.parse().ok();
+        let mut ids: Vec<_> = names.iter().filter_map(id).collect();
+        ids.dedup();
+        Ok(ids)
     }
 
     async fn opening(&self, id: OperationId) -> Result<Option<Opening>, RecordsError> {
@@ -80,10 +108,22 @@ impl Journal for Records {
         Ok(marker.map(|Marker { id, plan, opened, deadline, .. }| Opening { id, plan, opened, deadline }))
     }
 
-    async fn credentials(&self, id: OperationId) -> Result<Credentials, RecordsError> {
-        let Some(sealed) = self.marker(id).await?.and_then(|marker| marker.sealed) else {
-            return Ok(Credentials::default());
-        };
+    async fn credentials(&self, operation: &Operation) -> Result<Credentials, RecordsError> {
+        let id = operation.id;
+        let mut sealed = None;
+        match self.marker(id).await? {
+            Some(marker) => sealed = marker.sealed,
+            // It was closed once: then an answer that came late brought them along.
+            None => {
+                for attempt in operation.attempts.iter().rev() {
+                    if let Some(kept) = self.kept(id, attempt.id).await? {
+                        sealed = kept.sealed;
+                        break;
+                    }
+                }
+            }
+        }
+        let Some(sealed) = sealed else { return Ok(Credentials::default()) };
         let sealed_error = |reason: String| RecordsError::Sealed { reason };
         let plain = self.key.open(id, &sealed).map_err(|error| sealed_error(error.to_string()))?;
         let secrets: Secrets = serde_json::from_slice(&plain).map_err(|error| sealed_error(place(&error)))?;
@@ -91,6 +131,24 @@ impl Journal for Records {
             client_secret: secrets.client_secret.map(Secret::from),
             access_key: secrets.access_key.map(Secret::from),
         })
+    }
+
+    async fn keep_answer(
+        &self,
+        id: OperationId,
+        attempt: AttemptId,
+        answer: &Answer,
+        credentials: &Credentials,
+    ) -> Result<(), RecordsError> {
+        let writer = Uuid::new_v4();
+        let sealed = self.seal(id, credentials)?;
+        let kept = KeptAnswer { version: 1, writer, id, attempt, answer: answer.clone(), sealed };
+        // One attempt has one answer.
+        self.store.create(&kept_path(id, attempt), &kept, writer).await.map(drop)
+    }
+
+    async fn kept_answer(&self, id: OperationId, attempt: AttemptId) -> Result<Option<Answer>, RecordsError> {
+        Ok(self.kept(id, attempt).await?.map(|kept| kept.answer))
     }
 
     async fn append(&self, entry: &Entry) -> Result<Appended, RecordsError> {
@@ -132,7 +190,18 @@ impl Journal for Records {
     }
 
     async fn hold(&self, operation: &Operation, now: Timestamp) -> Result<Hold, RecordsError> {
-        locks::hold(self, operation, now).await
+        let ours = Holder::new(operation.id, operation.opened, operation.deadline);
+        let theirs = chain::take(self, &lock_chain(&operation.plan.service.name), &ours, now).await?;
+        Ok(theirs.map_or(Hold::Ours, |holder| Hold::Theirs(holder.operation)))
+    }
+
+    async fn holder(
+        &self,
+        service: &ServiceName,
+        now: Timestamp,
+    ) -> Result<Option<OperationId>, RecordsError> {
+        let holder = chain::current(self, &lock_chain(service), now).await?;
+        Ok(holder.map(|holder| holder.operation))
     }
 
     async fn close(&self, terminal: &Entry) -> Result<(), RecordsError> {
@@ -155,13 +224,22 @@ impl Journal for Records {
             format!("history/{}/{day}/{}.{seq:06}.json", operation.plan.service.name.key(), operation.id);
         // Derived from that entry alone: whoever wrote it first wrote the same.
         self.store.create(&Path::from(path), &history, writer).await?;
-        self.store.delete(&open_path(operation.id)).await
+        self.store.delete(&open_path(operation.id)).await?;
+        // An answer that is in the journal need not be kept beside it.
+        for attempt in operation.attempts.iter().filter(|attempt| attempt.answer.is_some()) {
+            self.store.delete(&kept_path(operation.id, attempt.id)).await?;
+        }
+        Ok(())
     }
 }
 
 impl Records {
     async fn marker(&self, id: OperationId) -> Result<Option<Marker>, RecordsError> {
         self.store.read(&open_path(id)).await
+    }
+
+    async fn kept(&self, id: OperationId, attempt: AttemptId) -> Result<Option<KeptAnswer>, RecordsError> {
+        self.store.read(&kept_path(id, attempt)).await
     }
 
     fn seal(&self, id: OperationId, credentials: &Credentials) -> Result<Option<Seal>, RecordsError> {
@@ -184,6 +262,14 @@ impl Records {
 
 fn open_path(id: OperationId) -> Path {
     Path::from(format!("open/{id}"))
+}
+
+fn kept_path(id: OperationId, attempt: AttemptId) -> Path {
+    Path::from(format!("open/{id}.{attempt}"))
+}
+
+fn lock_chain(service: &ServiceName) -> Path {
+    Path::from(format!("locks/{}", service.key()))
 }
 
 fn operation_path(id: OperationId) -> Path {

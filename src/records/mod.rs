@@ -2,9 +2,10 @@
 //!
 //! Two verbs only, create if absent and delete; see docs/records.md for every object.
 
+mod chain;
+mod claims;
 mod journal;
 mod location;
-mod locks;
 mod state_key;
 mod store;
 #[cfg(test)]
@@ -12,7 +13,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use object_store::memory::InMemory;
+use object_store::{ObjectStore, memory::InMemory};
 
 pub use location::{InvalidLocation, Location};
 
@@ -40,6 +41,11 @@ impl Records {
             None => state_key::load_or_create(&store, location).await?,
         };
         Ok(Self { store, key })
+    }
+
+    /// The records in `store`, as they are.
+    pub fn on(store: Arc<dyn ObjectStore>, key: StateKey) -> Self {
+        Self { store: Store::new(store), key }
     }
 
     /// The key that seals credentials and signs links.

@@ -75,18 +75,18 @@ async fn an_operation_is_kept_from_its_opening_to_its_history() {
         let id = entry.operation.id;
         assert_eq!(records.open_operations().await.unwrap(), [id]);
         assert_eq!(records.opening(id).await.unwrap().unwrap().plan, entry.operation.plan);
-        assert_eq!(records.credentials(id).await.unwrap(), credentials());
+        assert_eq!(records.credentials(&entry.operation).await.unwrap(), credentials());
         assert_eq!(records.last(id).await.unwrap().unwrap(), entry);
 
         let terminal = skipped(&entry);
         assert!(matches!(records.append(&terminal).await.unwrap(), Appended::Written));
-        assert_eq!(records.entries(id).await.unwrap(), [entry, terminal.clone()]);
+        assert_eq!(records.entries(id).await.unwrap(), [entry.clone(), terminal.clone()]);
         for _ in 0..2 {
             records.close(&terminal).await.unwrap();
             assert_eq!(records.open_operations().await.unwrap(), []);
         }
         assert_eq!(records.opening(id).await.unwrap(), None);
-        assert!(records.credentials(id).await.unwrap().is_empty());
+        assert!(records.credentials(&entry.operation).await.unwrap().is_empty());
         let history = records.store.list(&Path::from("history/sampleapim/20261121")).await.unwrap();
         assert_eq!(history.len(), 1);
         assert_eq!(history[0].filename(), Some(format!("{id}.000002.json").as_str()));
@@ -202,11 +202,11 @@ async fn credentials_sealed_under_another_key_do_not_open() {
     let records = Records::open(&location, None).await.unwrap();
     let entry = opened(&records, "sampleapim").await;
     let other = Records::open(&location, Some(StateKey::generate())).await.unwrap();
-    let error = other.credentials(entry.operation.id).await.unwrap_err();
+    let error = other.credentials(&entry.operation).await.unwrap_err();
     assert!(matches!(error, RecordsError::Sealed { .. }), "{error}");
     // The stored key is found again.
     let again = Records::open(&location, None).await.unwrap();
-    assert_eq!(again.credentials(entry.operation.id).await.unwrap(), credentials());
+    assert_eq!(again.credentials(&entry.operation).await.unwrap(), credentials());
 }
 
 #[tokio::test]

@@ -74,6 +74,11 @@ pub const SETTINGS: &[Setting] = &[
     ),
     plain("APIM_DR_BACKUP_DEADLINE", "6h", "how long a backup may wait to start"),
     plain("APIM_DR_RESTORE_DEADLINE", "12h", "how long a restore may wait to start"),
+    plain(
+        "APIM_DR_SETTLE",
+        "20m",
+        "how long a service must be seen idle, and the blob unchanged, before a start whose answer was lost counts as not begun",
+    ),
     plain("APIM_DR_LOG", "info; of commands other than serve: warn", "what is logged, as a tracing filter"),
 ];
 

@@ -79,6 +79,7 @@ pub struct Settings {
     pub public_url: Option<String>,
     pub restore_policy: RestorePolicy,
     pub deadlines: Deadlines,
+    pub settle: Duration,
     /// `None`: its endpoints are among the problems.
     pub arm: Option<ArmConfig>,
     /// For the command line.
@@ -128,6 +129,7 @@ impl Settings {
             backup: reader.duration("APIM_DR_BACKUP_DEADLINE", Duration::from_hours(6)),
             restore: reader.duration("APIM_DR_RESTORE_DEADLINE", Duration::from_hours(12)),
         };
+        let settle = reader.duration("APIM_DR_SETTLE", Duration::from_mins(20));
         let warnings = environment
             .unknown()
             .filter(|name| !catalog::NOT_YET.contains(name))
@@ -141,6 +143,7 @@ impl Settings {
             public_url,
             restore_policy,
             deadlines,
+            settle,
             arm,
             subscription: environment.get("AZURE_SUBSCRIPTION_ID").map(str::to_owned),
             storage_key: environment.get("AZURE_STORAGE_KEY").map(Secret::new),

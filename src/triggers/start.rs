@@ -4,18 +4,26 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Request, State},
-    http::{StatusCode, header},
+    http::{StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{PAYLOAD_LIMIT, link::Link, problem::ProblemDetails, read_body, require_json};
+use super::{
+    PAYLOAD_LIMIT,
+    link::{Link, query_value},
+    problem::ProblemDetails,
+    read_body, require_json,
+};
 use crate::{
-    app::Gate,
+    app::{App, Gate},
     domain::Kind,
     payload::{self, Parsed},
-    workflows,
+    workflows::{self, Cause, Error, IfBusy, Opened},
 };
+
+/// Of an `Idempotency-Key`, in characters.
+const LONGEST_KEY: usize = 255;
 
 /// The record is stored first, then the caller gets its link, then the first steps are taken.
 pub(super) async fn start(
@@ -30,18 +38,18 @@ pub(super) async fn start(
     let Parsed { payload, mut warnings } =
         payload::parse(kind, &body, &app.restore_policy).map_err(ProblemDetails::invalid)?;
     let (plan, credentials) = payload.into_order().map_err(ProblemDetails::invalid)?;
-    if parts.headers.contains_key("idempotency-key") {
-        warnings.push(
-            "this version does not honour Idempotency-Key: a repeat opens another operation".to_owned(),
-        );
-    }
     let link = Link::new(&app, &parts.headers, &parts.uri)?;
-    let operation = workflows::open(app.ports(), plan, &credentials).await.map_err(|error| {
-        tracing::error!(error = &error as &dyn std::error::Error, "opening an operation failed");
-        ProblemDetails::unavailable(
-            "the records cannot be written now; look for the operation before you repeat it",
-        )
-    })?;
+    let cause = cause(kind, &parts, &body, &app)?;
+    let may_queue = query_value(&parts.uri, "queue").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let if_busy = if may_queue { IfBusy::Wait } else { IfBusy::Refuse };
+    let opened = workflows::open(app.ports(), plan, &credentials, &cause, if_busy).await;
+    let Opened { operation, joined } = opened.map_err(refused)?;
+    if joined && cause == Cause::Request {
+        warnings.push(format!(
+            "operation {} is open for the same request; this is its link, nothing else was started",
+            operation.id
+        ));
+    }
     app.pursue(operation.id);
     let location = link.to(operation.id);
     let answer = json!({ "id": operation.id, "statusQueryGetUri": location, "warnings": warnings });
@@ -51,4 +59,42 @@ pub(super) async fn start(
         (header::RETRY_AFTER, link.retry_after(&operation).to_string()),
     ];
     Ok((StatusCode::ACCEPTED, headers, answer.to_string()).into_response())
+}
+
+/// What makes a repetition of this request one with it: the caller's key, else that it is open.
+fn cause(kind: Kind, parts: &Parts, body: &[u8], app: &App) -> Result<Cause, ProblemDetails> {
+    let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Cause::Request) };
+    let given = value.to_str().map(str::trim).unwrap_or_default();
+    if given.is_empty() || given.len() > LONGEST_KEY {
+        let detail = format!(
+            "Idempotency-Key must be 1 to {LONGEST_KEY} visible ASCII characters; nothing was started"
+        );
+        return Err(ProblemDetails::new(StatusCode::BAD_REQUEST, detail));
+    }
+    // Equal is what means the same: the order of fields and white space do not count.
+    let mut content: Value = serde_json::from_slice(body).unwrap_or_default();
+    content.sort_all_objects();
+    let body = app.key().body_mark(content.to_string().as_bytes());
+    Ok(Cause::Key { route: kind.as_str(), key: given.to_owned(), body })
+}
+
+fn refused(error: Error) -> ProblemDetails {
+    match error {
+        Error::Busy { .. } => {
+            let detail = format!(
+                "{error}; nothing was started. Repeat this when it has ended, or add ?queue=true to wait for it"
+            );
+            ProblemDetails::new(StatusCode::CONFLICT, detail)
+        }
+        Error::OtherBody => ProblemDetails::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "this Idempotency-Key was used before, with another body; nothing was started. Use a new key for a new request",
+        ),
+        error => {
+            tracing::error!(error = &error as &dyn std::error::Error, "opening an operation failed");
+            ProblemDetails::unavailable(
+                "the records cannot be written now; repeat the request: an equal one that is open is joined, not doubled",
+            )
+        }
+    }
 }

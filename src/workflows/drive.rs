@@ -145,7 +145,8 @@ impl Driver {
     async fn step(&self, id: OperationId) -> Result<Step, Error> {
         let not_before = lock(&self.looks).get(&id).copied();
         let turn = Turn { not_before, may_start: &|| !self.stop.is_cancelled() };
-        let step = advance(&self.ports, id, turn).await?;
+        // Boxed, so that a thousand operations that wait are not a thousand steps in size.
+        let step = Box::pin(advance(&self.ports, id, turn)).await?;
         match step.next {
             Next::At(at) if at > step.operation.due => lock(&self.looks).insert(id, at),
             _ => lock(&self.looks).remove(&id),

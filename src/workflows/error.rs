@@ -1,7 +1,7 @@
 //! Why a workflow stopped.
 
 use crate::{
-    domain::{IllegalEvent, OperationId},
+    domain::{IllegalEvent, OperationId, ServiceName},
     ports::RecordsError,
 };
 
@@ -10,6 +10,10 @@ use crate::{
 pub enum Error {
     #[error("there is no operation {0}")]
     NotFound(OperationId),
+    #[error("operation {holder} has {service}")]
+    Busy { service: ServiceName, holder: OperationId },
+    #[error("the idempotency key was used before, with another body")]
+    OtherBody,
     #[error("{action} operation {id} failed")]
     Records {
         action: &'static str,

@@ -1,11 +1,16 @@
 //! What apim-dr does, one file per thing. Async; speaks to ports only.
 
 mod advance;
+mod cancel;
 mod drive;
 mod error;
 mod open;
+mod record;
+mod recover;
 
+pub use crate::ports::Cause;
 pub use advance::{Next, Step};
+pub use cancel::request_cancel;
 pub use drive::{Driver, Swept};
 pub use error::Error;
-pub use open::{open, read};
+pub use open::{IfBusy, Opened, open, read};

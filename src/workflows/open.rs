@@ -3,18 +3,62 @@
 use super::Error;
 use crate::{
     domain::{Credentials, Entry, Operation, OperationId, Plan, later},
-    ports::{Opening, Ports},
+    ports::{Cause, Claim, Opening, Ports},
 };
+
+/// What came of opening.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    pub operation: Operation,
+    /// Somebody asked for the same before: this is theirs.
+    pub joined: bool,
+}
+
+/// What to do if another operation has the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfBusy {
+    /// Open it, and let it wait for its turn.
+    Wait,
+    /// Open nothing. Two that look at the same moment both pass; then the second waits.
+    Refuse,
+}
 
 /// Opens an operation: when this returns, it is stored and will be carried out, whoever dies.
 ///
-/// First what is needed to carry it on (with the secrets sealed), then its first entry. Only the former
-/// decides: whoever meets it without the latter writes that.
-pub async fn open(ports: &Ports, plan: Plan, credentials: &Credentials) -> Result<Operation, Error> {
+/// First what makes it one with its repetitions, then what is needed to carry it on (with the secrets sealed), then its
+/// first entry. Whoever meets one of them without the next writes that.
+pub async fn open(
+    ports: &Ports,
+    plan: Plan,
+    credentials: &Credentials,
+    cause: &Cause,
+    if_busy: IfBusy,
+) -> Result<Opened, Error> {
     let opened = ports.azure.now();
     let id = OperationId::at(opened);
     let deadline = later(opened, ports.deadlines.of(plan.kind));
-    let opening = Opening { id, plan, opened, deadline };
+    let ours = Opening { id, plan, opened, deadline };
+    let failed = |source| Error::Records { action: "opening", id, source };
+    let busy = match if_busy {
+        IfBusy::Wait => None,
+        IfBusy::Refuse => ports.journal.holder(&ours.plan.service.name, opened).await.map_err(failed)?,
+    };
+    let claim = match busy {
+        None => ports.journal.claim(cause, &ours).await.map_err(failed)?,
+        Some(holder) => {
+            let claimed = ports.journal.claimed(cause, &ours).await.map_err(failed)?;
+            claimed.ok_or(Error::Busy { service: ours.plan.service.name.clone(), holder })?
+        }
+    };
+    let (opening, joined) = match claim {
+        Claim::Ours => (ours, false),
+        Claim::Theirs(theirs) => (*theirs, true),
+        Claim::OtherBody => return Err(Error::OtherBody),
+    };
+    if joined && let Some(operation) = read(ports, opening.id).await? {
+        return Ok(Opened { operation, joined });
+    }
+    let id = opening.id;
     let failed = |source| Error::Records { action: "opening", id, source };
     ports.journal.open(&opening, credentials).await.map_err(failed)?;
     if let Err(error) = write_first_entry(ports, opening.clone()).await {
@@ -24,7 +68,7 @@ pub async fn open(ports: &Ports, plan: Plan, credentials: &Credentials) -> Resul
             "the first entry is not written yet; whoever looks next does it"
         );
     }
-    Ok(operation(opening))
+    Ok(Opened { operation: operation(opening), joined })
 }
 
 /// Where an operation stands; `None` if there is none. It may be stored and have no entry yet.

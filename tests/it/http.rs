@@ -132,10 +132,15 @@ async fn a_busy_service_is_waited_for_until_the_deadline_and_then_skipped() {
 }
 
 #[tokio::test]
-async fn a_second_operation_on_an_instance_waits_for_the_first() {
+async fn another_operation_on_a_busy_instance_is_refused_or_waits_if_the_caller_says_so() {
     let bed = Bed::start().await;
     let first = bed.open("/api/backup", &seed("backup")).await;
-    let second = bed.open("/api/backup", &but(seed("backup"), &json!({"backupName": "second"}))).await;
+    let another = but(seed("backup"), &json!({"backupName": "second"}));
+    let refused = bed.post("/api/backup", &another).await;
+    assert_eq!(refused.status, 409);
+    let id = first.split_once("/operations/").unwrap().1.split('?').next().unwrap();
+    assert!(refused.json()["detail"].as_str().unwrap().contains(id), "{refused:?} names {id}");
+    let second = bed.open("/api/backup?queue=true", &another).await;
     let waiting = bed.get(&second).await.json();
     assert_eq!(waiting["phase"], "Pending");
     assert!(waiting["waiting"].as_str().unwrap().contains("has the service"), "{waiting}");
@@ -148,8 +153,9 @@ async fn a_second_operation_on_an_instance_waits_for_the_first() {
 async fn a_wrong_secret_is_told_at_once_even_while_another_operation_has_the_service() {
     let bed = Bed::start().await;
     bed.open("/api/backup", &seed("backup")).await;
-    let wrong = but(seed("backup"), &json!({"clientSecret": "wrong-but-long-enough"}));
-    let link = bed.open("/api/backup", &wrong).await;
+    let wrong =
+        but(seed("backup"), &json!({"clientSecret": "wrong-but-long-enough", "backupName": "second"}));
+    let link = bed.open("/api/backup?queue=true", &wrong).await;
     assert_eq!(bed.get(&link).await.status, 424);
 }
 
@@ -166,7 +172,8 @@ async fn another_instance_is_not_waited_for() {
 async fn a_link_opens_one_operation_and_a_wrong_one_looks_like_an_unknown_one() {
     let bed = Bed::start().await;
     let link = bed.open("/api/backup", &seed("backup")).await;
-    let other = bed.open("/api/backup", &seed("backup")).await;
+    let another = but(seed("backup"), &json!({"backupName": "second"}));
+    let other = bed.open("/api/backup?queue=true", &another).await;
     let (path, token) = link.split_once("?t=").unwrap();
     let (_, other_token) = other.split_once("?t=").unwrap();
     let unknown = bed.get("/api/operations/01a20000-0000-7000-8000-000000000000?t=x").await;

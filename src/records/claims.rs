@@ -1,0 +1,144 @@
+//! What makes two openings one: slots of the schedule, callers' keys, and equal requests.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::{Timestamp, tz::TimeZone};
+use object_store::path::Path;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::{Records, chain, chain::Holder, store::Created, store::failed};
+use crate::{
+    domain::{OperationId, Plan, TargetName},
+    ports::{Cause, Claim, Opening, RecordsError},
+};
+
+/// `slots/{target}/{instant}`
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Slot {
+    version: u32,
+    writer: Uuid,
+    id: OperationId,
+    opened: Timestamp,
+    deadline: Timestamp,
+    plan: Plan,
+}
+
+/// `keys/{digest of route and key}`
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Key {
+    version: u32,
+    writer: Uuid,
+    id: OperationId,
+    opened: Timestamp,
+    deadline: Timestamp,
+    body: String,
+}
+
+pub(super) async fn claimed(
+    records: &Records,
+    cause: &Cause,
+    opening: &Opening,
+) -> Result<Option<Claim>, RecordsError> {
+    match cause {
+        Cause::Slot { target, instant } => read_slot(records, &slot_path(target, *instant)).await,
+        Cause::Key { route, key, body } => read_key(records, &key_path(route, key), body, opening).await,
+        Cause::Request => {
+            let holder = chain::current(records, &request_chain(&opening.plan), opening.opened).await?;
+            Ok(holder.map(|holder| joined(&holder, opening)))
+        }
+    }
+}
+
+pub(super) async fn claim(
+    records: &Records,
+    cause: &Cause,
+    opening: &Opening,
+) -> Result<Claim, RecordsError> {
+    let Opening { id, plan, opened, deadline } = opening.clone();
+    let writer = Uuid::new_v4();
+    let (path, created) = match cause {
+        Cause::Slot { target, instant } => {
+            let path = slot_path(target, *instant);
+            let slot = Slot { version: 1, writer, id, opened, deadline, plan };
+            let created = records.store.create(&path, &slot, writer).await?;
+            (path, created)
+        }
+        Cause::Key { route, key, body } => {
+            let path = key_path(route, key);
+            let key = Key { version: 1, writer, id, opened, deadline, body: body.clone() };
+            let created = records.store.create(&path, &key, writer).await?;
+            (path, created)
+        }
+        Cause::Request => {
+            let ours = Holder::new(id, opened, deadline);
+            let theirs = chain::take(records, &request_chain(&plan), &ours, opened).await?;
+            return Ok(theirs.map_or(Claim::Ours, |holder| joined(&holder, opening)));
+        }
+    };
+    if created == Created::Ours {
+        return Ok(Claim::Ours);
+    }
+    let theirs = claimed(records, cause, opening).await?;
+    theirs.ok_or_else(|| failed("read back", path.to_string(), "it was there, and is not"))
+}
+
+async fn read_slot(records: &Records, path: &Path) -> Result<Option<Claim>, RecordsError> {
+    let slot = records.store.read::<Slot>(path).await?;
+    Ok(slot.map(|Slot { id, opened, deadline, plan, .. }| {
+        Claim::Theirs(Box::new(Opening { id, plan, opened, deadline }))
+    }))
+}
+
+async fn read_key(
+    records: &Records,
+    path: &Path,
+    mark: &str,
+    ours: &Opening,
+) -> Result<Option<Claim>, RecordsError> {
+    let key = records.store.read::<Key>(path).await?;
+    Ok(key.map(|Key { id, opened, deadline, body, .. }| {
+        // An equal body has the same plan.
+        let theirs = || Claim::Theirs(Box::new(Opening { id, plan: ours.plan.clone(), opened, deadline }));
+        if body == mark { theirs() } else { Claim::OtherBody }
+    }))
+}
+
+/// An equal request's operation. If it was not opened yet, it is with our plan and our credentials, which belong
+/// together.
+fn joined(holder: &Holder, ours: &Opening) -> Claim {
+    let Holder { operation: id, opened, deadline, .. } = *holder;
+    Claim::Theirs(Box::new(Opening { id, plan: ours.plan.clone(), opened, deadline }))
+}
+
+fn slot_path(target: &TargetName, instant: Timestamp) -> Path {
+    let instant = instant.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ");
+    Path::from(format!("slots/{target}/{instant}"))
+}
+
+fn key_path(route: &str, key: &str) -> Path {
+    Path::from(format!("keys/{}", digest(&[route, key])))
+}
+
+fn request_chain(plan: &Plan) -> Path {
+    let Plan { kind, service, blob, .. } = plan;
+    let parts = [
+        kind.as_str(),
+        &service.name.key(),
+        blob.account.as_str(),
+        blob.container.as_str(),
+        blob.name.as_str(),
+    ];
+    Path::from(format!("requests/{}", digest(&parts)))
+}
+
+fn digest(parts: &[&str]) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(part.len().to_be_bytes());
+        digest.update(part);
+    }
+    URL_SAFE_NO_PAD.encode(digest.finalize())
+}

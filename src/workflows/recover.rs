@@ -1,0 +1,163 @@
+//! Nobody knows what became of a start, or Azure no longer tells about it: then we look at the service, and at the
+//! blob. What follows from what is seen is decided in `domain`.
+
+use std::time::Duration;
+
+use super::{
+    Error,
+    advance::{Next, Step, access_for_watching, credentials_for_watching, given_up, is_given_up, post},
+    record::{again, failed, record},
+};
+use crate::{
+    domain::{
+        Attempt, AzureError, BlobLook, Conclusion, Credentials, Entry, Event, Failure, Kind, Sight, later,
+    },
+    ports::{Access, Poll, Ports, ReadError},
+};
+
+/// Between two looks at a service of which nothing else tells.
+const PAUSE: Duration = Duration::from_mins(1);
+
+/// Starting, with its POST over on paper (`due` is `post_until`) and no answer that decides.
+pub(super) async fn resolve(
+    ports: &Ports,
+    entry: Entry,
+    may_start: &(dyn Fn() -> bool + Sync),
+) -> Result<Step, Error> {
+    let operation = &entry.operation;
+    let credentials = credentials_for_watching(ports, operation).await?;
+    let access = access_for_watching(operation, credentials.as_ref());
+    // An attempt before the newest, that Azure turned out to have taken: its success is success.
+    let older: Vec<_> = operation.older_accepted().filter_map(Attempt::continuation).cloned().collect();
+    let mut runs = None;
+    for continuation in older {
+        match ports.azure.poll(&continuation, &access).await {
+            Poll::Succeeded { ids } => return record(ports, entry, Event::Completed { ids }).await,
+            Poll::Running { after, .. } => runs = runs.max(Some(after)),
+            // Decides nothing while a newer one is undecided.
+            Poll::Failed(_) | Poll::Unread { .. } | Poll::Refused(_) => {}
+        }
+    }
+    if let Some(after) = runs.filter(|_| !is_given_up(ports, operation)) {
+        return Ok(again(ports, entry, after));
+    }
+    let lost = operation.unknown_outcome().error;
+    look(ports, entry, &access, credentials, lost, may_start).await
+}
+
+/// Running, but there is nothing to ask, or what we ask refuses to tell (`lost`).
+pub(super) async fn watch(
+    ports: &Ports,
+    entry: Entry,
+    credentials: Option<Credentials>,
+    lost: AzureError,
+    may_start: &(dyn Fn() -> bool + Sync),
+) -> Result<Step, Error> {
+    let operation = &entry.operation;
+    if operation.waiting.is_none() {
+        let what = match operation.plan.kind {
+            Kind::Backup => "the service and the blob",
+            Kind::Restore => "the service",
+        };
+        let reason = format!("Azure no longer tells about it ({lost}), so {what} are watched");
+        let until = ports.azure.now();
+        return record(ports, entry, Event::Unread { reason, until }).await;
+    }
+    let access = access_for_watching(operation, credentials.as_ref());
+    look(ports, entry, &access, credentials, lost, may_start).await
+}
+
+/// One look at everything there is to see.
+async fn look(
+    ports: &Ports,
+    entry: Entry,
+    access: &Access,
+    credentials: Option<Credentials>,
+    lost: AzureError,
+    may_start: &(dyn Fn() -> bool + Sync),
+) -> Result<Step, Error> {
+    let operation = &entry.operation;
+    let (id, plan) = (operation.id, &operation.plan);
+    let busy = match ports.azure.service(&plan.service, access).await {
+        Ok(service) if service.is_idle() => None,
+        Ok(service) => Some(service.to_string()),
+        Err(error) => return unseen(ports, entry, error).await,
+    };
+    // Whether the POST is over is a question of Azure Resource Manager's time. A process that had not heard it yet
+    // judged by its own clock.
+    if ports.azure.now() < operation.post_until() {
+        return Ok(Step { next: Next::At(operation.post_until()), operation: entry.operation });
+    }
+    let blob = match (plan.kind, &busy) {
+        (Kind::Backup, None) => {
+            let key = credentials.as_ref().and_then(|credentials| credentials.access_key.as_ref());
+            ports.blobs.look(&plan.blob, key).await
+        }
+        _ => BlobLook::Unread { reason: "nobody looked".to_owned() },
+    };
+    let now = ports.azure.now();
+    let holds = busy.is_none() && {
+        let holder = ports.journal.holder(&plan.service.name, now).await;
+        holder.map_err(|source| Error::Records { action: "watching", id, source })? == Some(id)
+    };
+    let sight = Sight { busy, blob, holds };
+    let pause = PAUSE.min(ports.settle);
+    match operation.conclude(&sight, now, ports.settle, pause) {
+        Conclusion::LookAgain if is_given_up(ports, operation) => {
+            let state = sight.busy.as_deref().unwrap_or("idle, but the blob cannot be read");
+            let failure = given_up(&format!("the service is {state}"));
+            record(ports, entry, failed(failure)).await
+        }
+        Conclusion::LookAgain => Ok(again(ports, entry, pause)),
+        Conclusion::Record(Event::Failed { .. }) => {
+            record(ports, entry, failed(Failure::unknown(lost))).await
+        }
+        Conclusion::Record(event) => record(ports, entry, event).await,
+        Conclusion::StartAgain => match credentials {
+            Some(credentials) => {
+                Box::pin(start_again(ports, entry, access, &credentials, sight, may_start)).await
+            }
+            None => record(ports, entry, failed(Failure::unknown(lost))).await,
+        },
+    }
+}
+
+async fn start_again(
+    ports: &Ports,
+    entry: Entry,
+    access: &Access,
+    credentials: &Credentials,
+    sight: Sight,
+    may_start: &(dyn Fn() -> bool + Sync),
+) -> Result<Step, Error> {
+    match ports.azure.prepare(&entry.operation.plan, access).await {
+        Ok(()) => post(ports, entry, access, credentials, sight.blob, may_start).await,
+        Err(ReadError::Transient(error)) => {
+            tracing::warn!(operation.id = %entry.operation.id, azure.error = %error, "it cannot be started again now");
+            Ok(again(ports, entry, PAUSE))
+        }
+        Err(ReadError::Definite(error)) => record(ports, entry, failed(Failure::unknown(error))).await,
+    }
+}
+
+/// The service could not be looked at.
+async fn unseen(ports: &Ports, entry: Entry, error: ReadError) -> Result<Step, Error> {
+    let operation = &entry.operation;
+    if is_given_up(ports, operation) {
+        return record(ports, entry, failed(given_up(&error.to_string()))).await;
+    }
+    match error {
+        ReadError::Definite(error) if error.status == Some(404) => {
+            record(ports, entry, failed(Failure::unknown(error))).await
+        }
+        ReadError::Definite(error) if operation.waiting.is_none() => {
+            let reason = format!("the service cannot be looked at: {error}");
+            let until = later(ports.azure.now(), PAUSE);
+            record(ports, entry, Event::Unread { reason, until }).await
+        }
+        ReadError::Definite(error) | ReadError::Transient(error) => {
+            tracing::warn!(operation.id = %operation.id, azure.error = %error, "the service cannot be looked at; looking again");
+            Ok(again(ports, entry, PAUSE))
+        }
+    }
+}
