@@ -160,7 +160,7 @@ impl Journal for Records {
     }
 
     async fn last(&self, id: OperationId) -> Result<Option<Entry>, RecordsError> {
-        match self.store.list(&operation_path(id)).await?.last() {
+        match self.entry_paths(id).await?.last() {
             Some(path) => self.store.read(path).await,
             None => Ok(None),
         }
@@ -168,7 +168,7 @@ impl Journal for Records {
 
     async fn entries(&self, id: OperationId) -> Result<Vec<Entry>, RecordsError> {
         let mut entries = Vec::new();
-        for path in self.store.list(&operation_path(id)).await? {
+        for path in self.entry_paths(id).await? {
             entries.extend(self.store.read(&path).await?);
         }
         Ok(entries)
@@ -242,6 +242,17 @@ impl Records {
         self.store.read(&kept_path(id, attempt)).await
     }
 
+    /// The entries' names, in order. Entries are numbered without gaps, so a listing with one is asked for again,
+    /// once: it was taken while somebody wrote.
+    async fn entry_paths(&self, id: OperationId) -> Result<Vec<Path>, RecordsError> {
+        let paths = self.store.list(&operation_path(id)).await?;
+        let count = u32::try_from(paths.len()).unwrap_or(u32::MAX);
+        if paths.last().is_none_or(|last| *last == entry_path(id, count)) {
+            return Ok(paths);
+        }
+        self.store.list(&operation_path(id)).await
+    }
+
     fn seal(&self, id: OperationId, credentials: &Credentials) -> Result<Option<Seal>, RecordsError> {
         if credentials.is_empty() {
             return Ok(None);
@@ -277,5 +288,5 @@ fn operation_path(id: OperationId) -> Path {
 }
 
 fn entry_path(id: OperationId, seq: u32) -> Path {
-    Path::from(format!("operations/{}/{id}/{seq:06}.json", id.month()))
+    Path::from(format!("{}/{seq:06}.json", operation_path(id)))
 }

@@ -235,13 +235,29 @@ async fn a_local_directory_is_its_owners_alone() {
     assert!(names.iter().all(|name| name == "state-key" || name == "probe"), "{names:?}");
 }
 
-/// A store whose next create fails, before it wrote or after, or that does not list a folder.
+#[tokio::test]
+async fn a_listing_with_a_gap_is_asked_for_again_once() {
+    let store = Arc::new(Failing::default());
+    let records = Records { store: Store::new(store.clone()), key: StateKey::generate() };
+    let first = opened(&records, "sampleapim").await;
+    let second = skipped(&first);
+    records.append(&second).await.unwrap();
+    let id = first.operation.id;
+    *store.unseen.lock().unwrap() = Some("000001.json");
+    assert_eq!(records.entries(id).await.unwrap(), [first, second]);
+    assert_eq!(*store.unseen.lock().unwrap(), None);
+}
+
+/// A store whose next create fails, before it wrote or after, or that does not list a folder
+/// or a name.
 #[derive(Debug, Default)]
 struct Failing {
     store: InMemory,
     next: Mutex<Option<bool>>,
     overwrites: bool,
     unlisted: Mutex<Option<Path>>,
+    /// The name that the next listing misses.
+    unseen: Mutex<Option<&'static str>>,
 }
 
 impl fmt::Display for Failing {
@@ -293,7 +309,12 @@ impl ObjectStore for Failing {
         if prefix.zip(unlisted.as_ref()).is_some_and(|(prefix, unlisted)| prefix.prefix_matches(unlisted)) {
             return stream::once(async { Err(reset()) }).boxed();
         }
-        self.store.list(prefix)
+        let unseen = self.unseen.lock().unwrap().take();
+        let seen = move |object: &object_store::Result<ObjectMeta>| {
+            let name = object.as_ref().ok().and_then(|object| object.location.filename());
+            std::future::ready(name.is_none() || name != unseen)
+        };
+        self.store.list(prefix).filter(seen).boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
