@@ -11,13 +11,13 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::{
-    azure::{Arm, BlobReader},
+    azure::{Arm, BlobReader, Storage, storage_advice},
     domain::{OperationId, later},
     keys::StateKey,
     payload::RestorePolicy,
     ports::{Clock, Ports, RecordsError},
     records::{Location, Records},
-    settings::{Problem, Settings},
+    settings::{Problem, RecordsPlace, Settings},
     workflows::{self, Driver, Swept},
 };
 
@@ -46,15 +46,21 @@ impl App {
             Some(arm) if settings.problems.is_empty() => arm.clone(),
             _ => return Err(NotOpened::Settings(settings.problems.clone())),
         };
+        let endpoints = arm.endpoints.clone();
         let azure = Arm::new(arm, clock.clone());
-        let records = Records::open(&settings.records, settings.state_key.clone())
-            .await
-            .map_err(|source| NotOpened::Records { location: settings.records.clone(), source })?;
+        let storage = azure.storage();
+        let not_opened = |source| NotOpened::Records {
+            setting: settings.records.setting(),
+            place: settings.records.to_string(),
+            source,
+        };
+        let location = location(&settings.records, &storage).map_err(not_opened)?;
+        let records = Records::open(&location, settings.state_key.clone()).await.map_err(not_opened)?;
         let key = records.state_key().clone();
         let ports = Ports {
             clock,
             azure: Arc::new(azure),
-            blobs: Arc::new(BlobReader),
+            blobs: Arc::new(BlobReader::new(endpoints, storage)),
             journal: Arc::new(records),
             deadlines: settings.deadlines,
             settle: settings.settle,
@@ -133,14 +139,29 @@ impl App {
     }
 }
 
+/// Opens the place of the records, as far as that is Azure's.
+fn location(place: &RecordsPlace, storage: &Storage) -> Result<Location, RecordsError> {
+    Ok(match place {
+        RecordsPlace::Memory => Location::Memory,
+        RecordsPlace::Directory(path) => Location::Directory(path.clone()),
+        RecordsPlace::Container(container) => {
+            let store = storage.container(&container.service, &container.name).map_err(|source| {
+                RecordsError::Store { action: "open", path: place.to_string(), source: source.into() }
+            })?;
+            Location::Container { store, prefix: container.prefix.clone() }
+        }
+    })
+}
+
 /// Why there is no app.
 #[derive(Debug, thiserror::Error)]
 pub enum NotOpened {
     #[error("bad settings: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Settings(Vec<Problem>),
-    #[error("APIM_DR_RECORDS: {location} cannot be used")]
+    #[error("{setting}: {place} cannot be used{}", advice(source).map(|it| format!(": {it}")).unwrap_or_default())]
     Records {
-        location: Location,
+        setting: &'static str,
+        place: String,
         #[source]
         source: RecordsError,
     },
@@ -151,11 +172,19 @@ impl NotOpened {
     pub fn problems(&self) -> Vec<Problem> {
         match self {
             Self::Settings(problems) => problems.clone(),
-            Self::Records { .. } => {
-                vec![Problem::new("APIM_DR_RECORDS", "the records cannot be opened; the log says why")]
+            Self::Records { setting, source, .. } => {
+                let remedy = advice(source);
+                let remedy =
+                    remedy.unwrap_or_else(|| "the records cannot be opened; the log says why".to_owned());
+                vec![Problem::new(*setting, remedy)]
             }
         }
     }
+}
+
+/// What helps, in words of ours.
+fn advice(error: &RecordsError) -> Option<String> {
+    storage_advice(error, "Storage Blob Data Contributor")
 }
 
 /// The app as soon as its settings and its records allow. Bad settings never stop the process: under

@@ -1,19 +1,47 @@
 //! Blobs in the containers that backups lie in.
 
 use async_trait::async_trait;
+use object_store::{Error, ObjectMeta, ObjectStoreExt as _, path::Path};
 
+use super::{
+    cloud::Endpoints,
+    storage::{BlobAccess, BlobService, Storage, storage_advice, unusable},
+};
 use crate::{
     domain::{BlobLook, BlobRef, Secret},
     ports::Blobs,
 };
 
 /// The backup containers.
-#[derive(Debug, Default)]
-pub struct BlobReader;
+#[derive(Debug)]
+pub struct BlobReader {
+    endpoints: Endpoints,
+    storage: Storage,
+}
+
+impl BlobReader {
+    pub fn new(endpoints: Endpoints, storage: Storage) -> Self {
+        Self { endpoints, storage }
+    }
+
+    async fn head(&self, blob: &BlobRef, access_key: Option<&Secret>) -> object_store::Result<ObjectMeta> {
+        let access = access_key.map_or(BlobAccess::App, |key| BlobAccess::Key(key.clone()));
+        let service = BlobService::new(&blob.account, &self.endpoints, access).map_err(unusable)?;
+        let container = self.storage.container(&service, blob.container.as_str())?;
+        container.head(&Path::parse(blob.name.as_str())?).await
+    }
+}
 
 #[async_trait]
 impl Blobs for BlobReader {
-    async fn look(&self, _: &BlobRef, _: Option<&Secret>) -> BlobLook {
-        BlobLook::Unread { reason: "this version does not look into the backup account".to_owned() }
+    async fn look(&self, blob: &BlobRef, access_key: Option<&Secret>) -> BlobLook {
+        match self.head(blob, access_key).await {
+            Ok(found) => BlobLook::Present { e_tag: found.e_tag.unwrap_or_default(), size: found.size },
+            Err(Error::NotFound { .. }) => BlobLook::Absent,
+            Err(error) => {
+                let reason = storage_advice(&error, "Storage Blob Data Reader");
+                BlobLook::Unread { reason: reason.unwrap_or_else(|| error.to_string()) }
+            }
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::{net::IpAddr, str::FromStr};
 use url::{Host, Url};
 
 use super::InvalidSetting;
+use crate::domain::StorageAccount;
 
 /// A cloud of Azure.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,14 +32,24 @@ impl FromStr for Cloud {
 }
 
 impl Cloud {
-    /// Hosts of Entra ID and of Azure Resource Manager, as in the Azure CLI's table of clouds.
-    fn hosts(self) -> (&'static str, &'static str) {
+    /// Hosts of Entra ID, of Azure Resource Manager and of an account's blobs, as in the Azure CLI's table of clouds.
+    fn hosts(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Self::Public => ("https://login.microsoftonline.com", "https://management.azure.com"),
-            Self::UsGovernment => {
-                ("https://login.microsoftonline.us", "https://management.usgovcloudapi.net")
-            }
-            Self::China => ("https://login.chinacloudapi.cn", "https://management.chinacloudapi.cn"),
+            Self::Public => (
+                "https://login.microsoftonline.com",
+                "https://management.azure.com",
+                "https://{account}.blob.core.windows.net",
+            ),
+            Self::UsGovernment => (
+                "https://login.microsoftonline.us",
+                "https://management.usgovcloudapi.net",
+                "https://{account}.blob.core.usgovcloudapi.net",
+            ),
+            Self::China => (
+                "https://login.chinacloudapi.cn",
+                "https://management.chinacloudapi.cn",
+                "https://{account}.blob.core.chinacloudapi.cn",
+            ),
         }
     }
 }
@@ -52,6 +63,8 @@ pub struct Overrides {
     pub arm: Option<String>,
     /// `APIM_DR_ARM_AUDIENCE`
     pub audience: Option<String>,
+    /// `APIM_DR_BLOB_ENDPOINT`
+    pub blob: Option<String>,
 }
 
 /// Where tokens come from, and where they may go.
@@ -63,6 +76,8 @@ pub struct Endpoints {
     pub arm: Url,
     /// For whom Azure Resource Manager's tokens are issued.
     pub audience: String,
+    /// A storage account's blobs, with `{account}` in place of its name.
+    blob: String,
 }
 
 impl Endpoints {
@@ -73,7 +88,7 @@ impl Endpoints {
         overrides: &Overrides,
         allow_http_loopback: bool,
     ) -> Result<Self, InvalidSetting> {
-        let (authority, arm) = cloud.hosts();
+        let (authority, arm, blob) = cloud.hosts();
         let endpoint = |setting, text: Option<&str>, default| {
             secure(text.unwrap_or(default), allow_http_loopback)
                 .map_err(|must| InvalidSetting { setting, must })
@@ -90,8 +105,20 @@ impl Endpoints {
             None => format!("{arm}/"),
         };
         let arm = endpoint("APIM_DR_ARM_ENDPOINT", overrides.arm.as_deref(), arm)?;
-        Ok(Self { authority, arm, audience })
+        let blob = overrides.blob.as_deref().unwrap_or(blob);
+        endpoint("APIM_DR_BLOB_ENDPOINT", Some(&of_account(blob, "account")), "")?;
+        Ok(Self { authority, arm, audience, blob: blob.to_owned() })
     }
+
+    /// Where the blobs of a storage account are.
+    pub(super) fn blobs_of(&self, account: &StorageAccount) -> Result<Url, &'static str> {
+        // Whether plain http is allowed at all was checked above.
+        secure(&of_account(&self.blob, account.as_str()), true)
+    }
+}
+
+fn of_account(template: &str, account: &str) -> String {
+    template.replace("{account}", account)
 }
 
 /// Whether the URL names this machine.

@@ -133,6 +133,13 @@ impl Tokens {
         Self { config, authority, http, clock, slots: Mutex::default() }
     }
 
+    /// The same for a managed identity, whatever is configured.
+    pub(super) fn managed(&self, client_id: Option<ClientId>) -> Self {
+        let config =
+            TokenConfig { credential: Credential::ManagedIdentity, client_id, ..self.config.clone() };
+        Self::new(config, self.authority.clone(), self.http.clone(), self.clock.clone())
+    }
+
     /// A token for `audience`. One request at a time per key; a usable old token outlives a failed renewal.
     pub(super) async fn token(&self, access: &Access, audience: &str) -> Result<Secret, ReadError> {
         let identity = self.config.identity(access).map_err(ReadError::Definite)?;

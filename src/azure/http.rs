@@ -201,7 +201,8 @@ impl Http {
         }
     }
 
-    fn client(&self, url: &Url) -> Result<&Client, AzureError> {
+    /// The client for `url`: one that asks no proxy if that is near.
+    pub(super) fn client(&self, url: &Url) -> Result<&Client, AzureError> {
         let nearby = is_nearby(url);
         let cell = if nearby { &self.nearby } else { &self.outward };
         cell.get_or_init(|| {
@@ -229,7 +230,8 @@ impl Http {
     }
 }
 
-const SET_AUTHORITIES: &str = "set SSL_CERT_FILE to the PEM file of your certificate authority";
+/// What to do about a certificate that is signed by nobody we know.
+pub(super) const SET_AUTHORITIES: &str = "set SSL_CERT_FILE to the PEM file of your certificate authority";
 
 /// An answer, and whether its body ended by itself.
 struct Received {

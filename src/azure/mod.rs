@@ -1,9 +1,10 @@
-//! Azure: the only place that speaks to it, except for the records.
+//! Azure: the only place that speaks to it. The records get a container that is opened here.
 //!
 //! - `cloud`: where Azure is, and which places may get a secret
 //! - `http`: one client with limits, retries and the ids of each exchange
 //! - `entra`: access tokens
 //! - `arm`: API Management behind Azure Resource Manager, `arm::lro` its long-running operations
+//! - `storage`: storage accounts, and what opens them
 //! - `blobs`: the containers that backups lie in
 //! - `remedy`: what to do about known errors
 //!
@@ -15,6 +16,7 @@ mod cloud;
 mod entra;
 mod http;
 mod remedy;
+mod storage;
 #[cfg(test)]
 mod testing;
 
@@ -23,6 +25,7 @@ pub use blobs::BlobReader;
 pub use cloud::{Cloud, Endpoints, Overrides, secure};
 pub use entra::{Credential, TokenConfig, TokenEndpoint};
 pub use http::Limits;
+pub use storage::{BlobAccess, BlobService, Storage, storage_advice};
 
 /// A setting whose value cannot be used, and what it must be. The value is not told: it may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

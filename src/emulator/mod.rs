@@ -121,6 +121,7 @@ impl Emulator {
             ("APIM_DR_ALLOW_HTTP_LOOPBACK", "true".to_owned()),
             ("AZURE_AUTHORITY_HOST", url.clone()),
             ("APIM_DR_ARM_ENDPOINT", url.clone()),
+            ("APIM_DR_BLOB_ENDPOINT", self.blob_endpoint("{account}")),
             ("IDENTITY_ENDPOINT", format!("{url}/msi/token")),
             ("IDENTITY_HEADER", accounts::IDENTITY_HEADER.to_owned()),
         ]

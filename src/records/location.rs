@@ -1,38 +1,18 @@
-//! Where the records are: the value of `APIM_DR_RECORDS`.
+//! Where the records are, opened as far as that is not ours.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{path::PathBuf, sync::Arc};
+
+use object_store::ObjectStore;
 
 /// A place for the records.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Location {
-    /// `memory:`; gone with the process.
+    /// Gone with the process.
     Memory,
-    /// `file:<dir>`
     Directory(PathBuf),
-}
-
-/// A value that names no place.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("give file:<directory> or memory:")]
-pub struct InvalidLocation;
-
-impl FromStr for Location {
-    type Err = InvalidLocation;
-
-    fn from_str(text: &str) -> Result<Self, InvalidLocation> {
-        match text.split_once(':') {
-            Some(("memory", "")) => Ok(Self::Memory),
-            Some(("file", path)) if !path.is_empty() => Ok(Self::Directory(PathBuf::from(path))),
-            _ => Err(InvalidLocation),
-        }
-    }
-}
-
-impl fmt::Display for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Memory => f.write_str("memory:"),
-            Self::Directory(path) => write!(f, "file:{}", path.display()),
-        }
-    }
+    /// A container that somebody opened; it is not made here. The records are below `prefix`.
+    Container {
+        store: Arc<dyn ObjectStore>,
+        prefix: String,
+    },
 }

@@ -13,9 +13,9 @@ mod tests;
 
 use std::sync::Arc;
 
-use object_store::{ObjectStore, memory::InMemory};
+use object_store::{ObjectStore, memory::InMemory, prefix::PrefixStore};
 
-pub use location::{InvalidLocation, Location};
+pub use location::Location;
 
 use crate::{keys::StateKey, ports::RecordsError};
 use store::Store;
@@ -34,6 +34,9 @@ impl Records {
         let store = match location {
             Location::Memory => Store::new(Arc::new(InMemory::new())),
             Location::Directory(path) => Store::local(path)?,
+            Location::Container { store, prefix } => {
+                Store::new(Arc::new(PrefixStore::new(store.clone(), prefix.as_str())))
+            }
         };
         store.probe().await?;
         let key = match key {

@@ -28,7 +28,7 @@ pub(super) async fn load_or_create(store: &Store, location: &Location) -> Result
     let stored = Stored { version: 1, writer, key: StateKey::generate().to_base64().to_string() };
     match location {
         Location::Directory(directory) => create_private(directory, &stored)?,
-        Location::Memory => {
+        Location::Memory | Location::Container { .. } => {
             store.create(&path, &stored, writer).await?;
         }
     }

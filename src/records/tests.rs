@@ -22,6 +22,10 @@ use crate::{
     ports::{Appended, Hold, Journal as _, Opening},
 };
 
+#[allow(dead_code, reason = "the end-to-end tests use more of it")]
+#[path = "../../tests/azurite/server.rs"]
+mod azurite;
+
 const NOW: &str = "2026-11-21T01:00:00Z";
 
 fn now() -> Timestamp {
@@ -66,6 +70,10 @@ async fn on_each_place<F: Future<Output = ()>>(story: impl Fn(Records) -> F) {
     let folder = tempfile::tempdir().unwrap();
     let location = Location::Directory(folder.path().join("made").join("here"));
     story(Records::open(&location, None).await.unwrap()).await;
+    if let Some(container) = azurite::Container::create() {
+        let location = Location::Container { store: container.store(), prefix: "some/where".to_owned() };
+        story(Records::open(&location, None).await.unwrap()).await;
+    }
 }
 
 #[tokio::test]

@@ -23,8 +23,16 @@ const fn secret(name: &'static str, meaning: &'static str) -> Setting {
 pub const SETTINGS: &[Setting] = &[
     plain(
         "APIM_DR_RECORDS",
-        "file:.apim-dr (required under the host)",
-        "where operations are recorded: file:<directory> or memory:",
+        "file:.apim-dr; under the host azure-webjobs-hosts/apim-dr of AzureWebJobsStorage",
+        "where operations are recorded: file:<directory>, memory: or az://<account>/<container>[/<prefix>]",
+    ),
+    secret(
+        "APIM_DR_RECORDS_CONNECTION",
+        "what opens the account of az://: a storage connection string or a SAS; default: the app's own identity",
+    ),
+    secret(
+        "AzureWebJobsStorage",
+        "the host's storage: a connection string; or __accountName or __blobServiceUri behind it, with __credential and __clientId",
     ),
     plain("APIM_DR_LISTEN", "127.0.0.1:7071", "address to listen on without a host; loopback only"),
     plain(
@@ -51,11 +59,16 @@ pub const SETTINGS: &[Setting] = &[
         "Azure Resource Manager, in place of the cloud's; the only host that gets its tokens",
     ),
     plain("APIM_DR_ARM_AUDIENCE", "the cloud's", "for whom tokens are asked, in place of the cloud's"),
+    plain(
+        "APIM_DR_BLOB_ENDPOINT",
+        "the cloud's",
+        "blobs of a storage account, in place of the cloud's, with {account} for its name",
+    ),
     plain("APIM_DR_API_VERSION", "2024-05-01", "api-version of API Management"),
     plain(
         "APIM_DR_ALLOW_HTTP_LOOPBACK",
         "false",
-        "true lets tokens go over plain http to this machine: for the emulator",
+        "true lets tokens and keys go over plain http to this machine: for the emulator",
     ),
     secret(
         "APIM_DR_STATE_KEY",

@@ -1,6 +1,7 @@
 //! The environment, read once. Nothing else reads it.
 
 mod catalog;
+mod records;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
@@ -10,6 +11,7 @@ use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 pub use catalog::{SETTINGS, Setting};
+pub use records::{RecordsContainer, RecordsPlace};
 
 use crate::{
     azure::{
@@ -20,7 +22,6 @@ use crate::{
     keys::StateKey,
     payload::{Confirmation, RestorePolicy},
     ports::Deadlines,
-    records::Location,
 };
 
 /// The environment, as it was when the process began.
@@ -72,7 +73,7 @@ pub struct Settings {
     pub problems: Vec<Problem>,
     /// What is odd but harms nothing.
     pub warnings: Vec<String>,
-    pub records: Location,
+    pub records: RecordsPlace,
     pub state_key: Option<StateKey>,
     pub under_host: bool,
     pub listen: SocketAddr,
@@ -94,7 +95,6 @@ impl Settings {
         let port = reader.parse("FUNCTIONS_CUSTOMHANDLER_PORT", "give a port number", u16::from_str);
         let under_host = environment.get("FUNCTIONS_CUSTOMHANDLER_PORT").is_some();
         let allow_http_loopback = reader.flag("APIM_DR_ALLOW_HTTP_LOOPBACK");
-        let records = reader.records(under_host);
         let listen = match port {
             Some(port) => SocketAddr::from(([127, 0, 0, 1], port)),
             None => reader.listen(),
@@ -118,6 +118,8 @@ impl Settings {
             .unwrap_or("info")
             .to_owned();
         let arm = reader.arm(under_host, allow_http_loopback);
+        let endpoints = arm.as_ref().map(|arm| &arm.endpoints);
+        let records = reader.records(under_host, endpoints, allow_http_loopback);
         let state_key = reader.parse(
             "APIM_DR_STATE_KEY",
             "give 32 bytes in base64, as `openssl rand -base64 32` prints them",
@@ -184,15 +186,6 @@ impl Reader<'_> {
         self.parse(name, "give a duration, such as 6h, 90m or PT6H", parse).unwrap_or(default)
     }
 
-    fn records(&mut self, under_host: bool) -> Location {
-        const REMEDY: &str = "give file:<directory> or memory:";
-        if under_host && self.environment.get("APIM_DR_RECORDS").is_none() {
-            self.problem("APIM_DR_RECORDS", "set it: under the host there is no default in this version");
-        }
-        let location = self.parse("APIM_DR_RECORDS", REMEDY, Location::from_str);
-        location.unwrap_or_else(|| Location::Directory(".apim-dr".into()))
-    }
-
     fn listen(&mut self) -> SocketAddr {
         const REMEDY: &str = "give a loopback address and port, such as 127.0.0.1:7071: this version has no keys, \
                               so anybody who reaches it may start a restore";
@@ -236,6 +229,7 @@ impl Reader<'_> {
             authority: text("AZURE_AUTHORITY_HOST"),
             arm: text("APIM_DR_ARM_ENDPOINT"),
             audience: text("APIM_DR_ARM_AUDIENCE"),
+            blob: text("APIM_DR_BLOB_ENDPOINT"),
         };
         let endpoints = Endpoints::new(cloud, &overrides, allow_http_loopback)
             .map_err(|error| self.problem(error.setting, error.must));
@@ -299,6 +293,8 @@ mod tests {
     fn a_wrong_setting_is_named_with_its_remedy_and_without_its_value() {
         let wrong = [
             ("APIM_DR_RECORDS", "s3://x"),
+            ("APIM_DR_RECORDS_CONNECTION", "AccountKey=hidden"),
+            ("APIM_DR_BLOB_ENDPOINT", "http://{account}.example.com"),
             ("APIM_DR_LISTEN", "0.0.0.0:80"),
             ("APIM_DR_CREDENTIAL", "magic"),
             ("APIM_DR_TOKEN_ENDPOINT", "v3"),
@@ -331,7 +327,7 @@ mod tests {
         let settings = read(&[("FUNCTIONS_CUSTOMHANDLER_PORT", "4711"), ("APIM_DR_LISTEN", "127.0.0.1:1")]);
         assert_eq!(settings.listen.to_string(), "127.0.0.1:4711");
         let named: Vec<_> = settings.problems.iter().map(|problem| problem.setting.as_str()).collect();
-        assert_eq!(named, ["APIM_DR_RECORDS", "APIM_DR_BACKUP_SCHEDULE"]);
+        assert_eq!(named, ["APIM_DR_BACKUP_SCHEDULE", "APIM_DR_RECORDS"]);
     }
 
     #[test]

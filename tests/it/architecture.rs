@@ -18,7 +18,7 @@ const RULE: &[(&str, &[&str])] = &[
     ("azure", &["domain", "ports"]),
     ("records", &["domain", "keys", "ports"]),
     ("workflows", &["domain", "ports"]),
-    ("settings", &["azure", "domain", "keys", "payload", "ports", "records"]),
+    ("settings", &["azure", "domain", "keys", "payload", "ports"]),
     ("app", &["azure", "domain", "keys", "payload", "ports", "records", "settings", "workflows"]),
     ("triggers", &["app", "domain", "payload", "settings", "view", "workflows"]),
     ("serve", &["app", "triggers"]),

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
 
 mod architecture;
+#[path = "../azurite/server.rs"]
+mod azurite;
 mod bed;
 mod faults;
 mod functions;
@@ -10,6 +12,7 @@ mod host;
 mod http;
 mod matrix;
 mod payloads;
+mod places;
 mod process;
 mod recordings;
 mod repeats;

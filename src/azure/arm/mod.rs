@@ -18,6 +18,7 @@ use super::{
     cloud::Endpoints,
     entra::{TokenConfig, Tokens},
     http::{Http, Limits, NoAnswer, Repeat, Request, Response},
+    storage::Storage,
 };
 use crate::{
     domain::{Answer, AzureError, Continuation, Kind, Plan, Secret, ServiceId, ServiceStatus},
@@ -44,7 +45,7 @@ pub struct Arm {
     endpoints: Endpoints,
     api_version: ApiVersion,
     http: Arc<Http>,
-    tokens: Tokens,
+    tokens: Arc<Tokens>,
     clock: Arc<dyn Clock>,
     /// Its time less ours, in milliseconds.
     ahead: AtomicI64,
@@ -65,7 +66,13 @@ impl Arm {
         let ArmConfig { endpoints, api_version, limits, tokens } = config;
         let http = Arc::new(Http::new(limits, clock.clone()));
         let tokens = Tokens::new(tokens, endpoints.authority.clone(), http.clone(), clock.clone());
+        let tokens = Arc::new(tokens);
         Self { endpoints, api_version, http, tokens, clock, ahead: AtomicI64::new(0) }
+    }
+
+    /// Storage accounts, opened with the same tokens.
+    pub fn storage(&self) -> Storage {
+        Storage::new(self.tokens.clone(), self.clock.clone())
     }
 
     fn url(&self, service: &ServiceId, action: Option<Kind>) -> Result<Url, AzureError> {

@@ -52,7 +52,8 @@ impl Bed {
 }
 
 fn arm(url: &str, clock: &Arc<ManualClock>) -> Arm {
-    let overrides = Overrides { authority: Some(url.to_owned()), arm: Some(url.to_owned()), audience: None };
+    let overrides =
+        Overrides { authority: Some(url.to_owned()), arm: Some(url.to_owned()), ..Overrides::default() };
     let config = ArmConfig {
         endpoints: Endpoints::new(Cloud::Public, &overrides, true).unwrap(),
         api_version: ApiVersion::DEFAULT,

@@ -120,6 +120,8 @@ impl Azure {
             ("APIM_DR_ALLOW_HTTP_LOOPBACK", "true"),
             ("AZURE_AUTHORITY_HOST", &self.url),
             ("APIM_DR_ARM_ENDPOINT", &self.url),
+            // Nobody recorded a look at a blob: nobody answers there.
+            ("APIM_DR_BLOB_ENDPOINT", "http://127.0.0.1:1/{account}"),
             ("APIM_DR_API_VERSION", &api_version),
             ("APIM_DR_RECORDS", "memory:"),
             // As under the host, where nobody follows an operation by himself.
