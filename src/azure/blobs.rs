@@ -1,5 +1,7 @@
 //! Blobs in the containers that backups lie in.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use object_store::{Error, ObjectMeta, ObjectStoreExt as _, path::Path};
 
@@ -11,6 +13,9 @@ use crate::{
     domain::{BlobLook, BlobRef, Secret},
     ports::Blobs,
 };
+
+/// How long a look may take, with a token and all repeats.
+const PATIENCE: Duration = Duration::from_secs(25);
 
 /// The backup containers.
 #[derive(Debug)]
@@ -35,7 +40,11 @@ impl BlobReader {
 #[async_trait]
 impl Blobs for BlobReader {
     async fn look(&self, blob: &BlobRef, access_key: Option<&Secret>) -> BlobLook {
-        match self.head(blob, access_key).await {
+        // A start waits for this, and its own time is short.
+        let Ok(found) = tokio::time::timeout(PATIENCE, self.head(blob, access_key)).await else {
+            return BlobLook::Unread { reason: format!("there was no answer within {PATIENCE:?}") };
+        };
+        match found {
             Ok(found) => BlobLook::Present { e_tag: found.e_tag.unwrap_or_default(), size: found.size },
             Err(Error::NotFound { .. }) => BlobLook::Absent,
             Err(error) => {

@@ -168,15 +168,27 @@ mod tests {
 
     #[test]
     fn each_cloud_has_its_own_hosts_and_audience() {
-        for (name, authority, arm) in [
-            ("public", "https://login.microsoftonline.com/", "https://management.azure.com/"),
-            ("USGov", "https://login.microsoftonline.us/", "https://management.usgovcloudapi.net/"),
-            ("china", "https://login.chinacloudapi.cn/", "https://management.chinacloudapi.cn/"),
+        for (name, authority, arm, blobs) in [
+            ("public", "https://login.microsoftonline.com/", "https://management.azure.com/", "windows.net"),
+            (
+                "USGov",
+                "https://login.microsoftonline.us/",
+                "https://management.usgovcloudapi.net/",
+                "usgovcloudapi.net",
+            ),
+            (
+                "china",
+                "https://login.chinacloudapi.cn/",
+                "https://management.chinacloudapi.cn/",
+                "chinacloudapi.cn",
+            ),
         ] {
             let endpoints = Endpoints::new(name.parse().unwrap(), &Overrides::default(), false).unwrap();
             assert_eq!(endpoints.authority.as_str(), authority);
             assert_eq!(endpoints.arm.as_str(), arm);
             assert_eq!(endpoints.audience, arm);
+            let account = endpoints.blobs_of(&"abc".parse().unwrap()).unwrap();
+            assert_eq!(account.as_str(), format!("https://abc.blob.core.{blobs}/"));
         }
         assert!("azure".parse::<Cloud>().is_err());
     }
@@ -217,6 +229,25 @@ mod tests {
         assert_eq!(endpoints.audience, "api://arm");
         let error = Endpoints::new(Cloud::Public, &overrides("arm"), false).unwrap_err();
         assert_eq!(error.setting, "APIM_DR_ARM_AUDIENCE");
+    }
+
+    #[test]
+    fn an_accounts_blobs_are_where_the_override_has_its_name() {
+        let endpoints = |blob: &str, allow| {
+            let overrides = Overrides { blob: Some(blob.to_owned()), ..Overrides::default() };
+            Endpoints::new(Cloud::Public, &overrides, allow)
+        };
+        for (blob, expected) in [
+            ("https://{account}.blob.private.example", "https://abc.blob.private.example/"),
+            ("http://127.0.0.1:10000/{account}", "http://127.0.0.1:10000/abc"),
+        ] {
+            let endpoints = endpoints(blob, true).unwrap();
+            assert_eq!(endpoints.blobs_of(&"abc".parse().unwrap()).unwrap().as_str(), expected);
+        }
+        for blob in ["http://{account}.blob.core.windows.net", "https://x/{account}?sig=s", "{account}"] {
+            assert_eq!(endpoints(blob, true).unwrap_err().setting, "APIM_DR_BLOB_ENDPOINT", "{blob}");
+        }
+        assert!(endpoints("http://127.0.0.1:10000/{account}", false).is_err());
     }
 
     #[test]

@@ -203,3 +203,113 @@ impl Reader<'_> {
             .ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+
+    const KEY: &str = "bm90IGEgc2VjcmV0LCBidXQgYmFzZTY0";
+    const CLIENT: &str = "11111111-2222-3333-4444-555555555555";
+
+    fn read(variables: &[(&str, &str)]) -> Settings {
+        let pairs = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Settings::read(&pairs.collect())
+    }
+
+    /// Place, endpoint and what opens it.
+    fn container(variables: &[(&str, &str)]) -> (String, String, BlobAccess) {
+        let settings = read(variables);
+        assert_eq!(settings.problems, [], "{variables:?}");
+        assert!(!format!("{} {settings:?}", settings.records).contains(KEY), "a secret is shown");
+        match &settings.records {
+            place @ RecordsPlace::Container(RecordsContainer { service, .. }) => {
+                (place.to_string(), service.endpoint.to_string(), service.access.clone())
+            }
+            place => panic!("{variables:?}: {place}"),
+        }
+    }
+
+    #[test]
+    fn a_place_is_written_as_it_is_read() {
+        for text in ["memory:", "file:/x/y", "az://abc/backup", "az://abc/backup/a/b"] {
+            let settings = read(&[(RECORDS, text)]);
+            assert_eq!((settings.records.to_string().as_str(), settings.problems), (text, vec![]));
+        }
+        assert_eq!(read(&[(RECORDS, "az://abc/backup/")]).records.to_string(), "az://abc/backup");
+        for text in [
+            "az://abc",
+            "az://abc/",
+            "az:abc/backup",
+            "az://ABC/backup",
+            "az://abc/b",
+            "az://abc/backup/../x",
+            "blob",
+        ] {
+            let problems = read(&[(RECORDS, text)]).problems;
+            assert_eq!(problems.len(), 1, "{text}: {problems:?}");
+            assert_eq!(problems[0].setting, RECORDS, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_container_is_opened_by_its_connection_else_by_the_app() {
+        let records = (RECORDS, "az://abc/backup");
+        let place = "az://abc/backup".to_owned();
+        let public = "https://abc.blob.core.windows.net/".to_owned();
+        assert_eq!(container(&[records]), (place.clone(), public.clone(), BlobAccess::App));
+        let connection = format!("AccountName=abc;AccountKey={KEY}");
+        let by_key = BlobAccess::Key(Secret::new(KEY));
+        assert_eq!(container(&[records, (CONNECTION, &connection)]), (place.clone(), public.clone(), by_key));
+        let by_sas = BlobAccess::Sas(Secret::new("?sv=1&sig=x"));
+        assert_eq!(container(&[records, (CONNECTION, "?sv=1&sig=x")]), (place.clone(), public, by_sas));
+        let china = "https://abc.blob.core.chinacloudapi.cn/".to_owned();
+        assert_eq!(container(&[records, ("APIM_DR_CLOUD", "china")]), (place, china, BlobAccess::App));
+        let other = [records, (CONNECTION, "AccountName=xyz;AccountKey=AAAA")];
+        let alone = [(CONNECTION, connection.as_str())];
+        for variables in [&other[..], &alone] {
+            let problems = read(variables).problems;
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert_eq!(problems[0].setting, CONNECTION);
+        }
+    }
+
+    #[test]
+    fn under_the_host_the_records_are_in_its_own_storage() {
+        let host = |more: &[(&'static str, &'static str)]| {
+            [&[("FUNCTIONS_CUSTOMHANDLER_PORT", "1"), ("APIM_DR_BACKUP_SCHEDULE", "0 0 1 * * *")], more]
+                .concat()
+        };
+        let at = |account: &str| format!("az://{account}/azure-webjobs-hosts/apim-dr");
+        let public = "https://abc.blob.core.windows.net/".to_owned();
+        let azurite = container(&host(&[(HOST, "UseDevelopmentStorage=true")]));
+        assert_eq!(azurite.0, at("devstoreaccount1"));
+        assert_eq!(azurite.1, "http://127.0.0.1:10000/devstoreaccount1");
+        let managed = |id: Option<&str>| BlobAccess::Managed(id.map(|id| id.parse().unwrap()));
+        for (more, access) in [
+            (&[(HOST_ACCOUNT, "abc")][..], BlobAccess::App),
+            (&[(HOST_ACCOUNT, "abc"), (HOST, "")], BlobAccess::App),
+            (&[(HOST_ACCOUNT, "abc"), (HOST_CREDENTIAL, "managedidentity")], managed(None)),
+            (
+                &[(HOST_ACCOUNT, "abc"), (HOST_CREDENTIAL, "managedIdentity"), (HOST_CLIENT, CLIENT)],
+                managed(Some(CLIENT)),
+            ),
+            (&[(HOST_URI, "https://abc.blob.core.windows.net")], BlobAccess::App),
+        ] {
+            assert_eq!(container(&host(more)), (at("abc"), public.clone(), access), "{more:?}");
+        }
+        for (more, named) in [
+            (&[][..], RECORDS),
+            (&[(HOST, "@Microsoft.KeyVault(SecretUri=https://x)")], HOST),
+            (&[(HOST_URI, "http://abc.blob.core.windows.net")], HOST_URI),
+            (&[(HOST_ACCOUNT, "https://abc")], HOST_ACCOUNT),
+        ] {
+            let problems = read(&host(more)).problems;
+            assert_eq!(problems.len(), 1, "{more:?}: {problems:?}");
+            assert_eq!(problems[0].setting, named);
+        }
+        // What is named wins.
+        let named = host(&[(RECORDS, "memory:"), (HOST, "UseDevelopmentStorage=true")]);
+        assert_eq!(read(&named).records, RecordsPlace::Memory);
+    }
+}

@@ -10,6 +10,7 @@ mod faults;
 mod functions;
 mod host;
 mod http;
+mod looks;
 mod matrix;
 mod payloads;
 mod places;
