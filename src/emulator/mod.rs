@@ -157,6 +157,11 @@ impl Emulator {
         self.shared.world().faults.push(fault);
     }
 
+    /// Lets no fault strike any more.
+    pub fn clear_faults(&self) {
+        self.shared.world().faults.clear();
+    }
+
     /// How many faults have not yet struck as often as they should.
     pub fn faults_left(&self) -> usize {
         self.shared.world().faults.len()
