@@ -46,8 +46,7 @@ impl Deadlines {
 #[async_trait]
 pub trait Clock: Debug + Send + Sync {
     fn now(&self) -> Timestamp;
-    /// Time since some fixed instant, as only this process counts it: nobody sets it, and it goes on while the
-    /// machine sleeps.
+    /// Time since some fixed instant, on a clock that nobody sets and that goes on while the machine sleeps.
     fn elapsed(&self) -> Duration;
     async fn sleep(&self, pause: Duration);
 }
@@ -63,9 +62,17 @@ impl Clock for SystemClock {
         Timestamp::now()
     }
 
+    #[cfg(target_os = "linux")]
     fn elapsed(&self) -> Duration {
-        static BEGAN: std::sync::LazyLock<std::time::Instant> =
-            std::sync::LazyLock::new(std::time::Instant::now);
+        use rustix::time::{ClockId, clock_gettime};
+        // Negative never: it counts from the machine's start.
+        clock_gettime(ClockId::Boottime).try_into().unwrap_or_default()
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn elapsed(&self) -> Duration {
+        use std::{sync::LazyLock, time::Instant};
+        static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
         BEGAN.elapsed()
     }
 
@@ -121,7 +128,8 @@ pub enum Poll {
 /// API Management behind Azure Resource Manager.
 #[async_trait]
 pub trait ApiManagement: Debug + Send + Sync {
-    /// Azure Resource Manager's time: ours, corrected by the `Date` of its answers.
+    /// Azure Resource Manager's time: the `Date` of its answers and what has elapsed here since. Before the first
+    /// answer it is our own.
     fn now(&self) -> Timestamp;
 
     /// Reads the service.

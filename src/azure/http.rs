@@ -9,7 +9,6 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use jiff::Timestamp;
 use reqwest::{Client, header::HeaderName, redirect::Policy};
 use url::Url;
 use uuid::Uuid;
@@ -98,7 +97,7 @@ impl Http {
             untrusted: true,
             error,
         })?;
-        let began = self.clock.now();
+        let began = self.clock.elapsed();
         let mut sent = false;
         let mut attempt = 1;
         loop {
@@ -141,7 +140,7 @@ impl Http {
     }
 
     async fn attempt(&self, client: &Client, request: &Request, attempt: u32) -> Result<Received, NoAnswer> {
-        let began = self.clock.now();
+        let began = self.clock.elapsed();
         let mut outgoing = reqwest::Request::new(request.method.clone(), request.url.clone());
         outgoing.headers_mut().clone_from(&request.headers);
         *outgoing.body_mut() = (!request.body.is_empty()).then(|| request.body.clone().into());
@@ -225,8 +224,8 @@ impl Http {
         .map_err(Clone::clone)
     }
 
-    fn elapsed_since(&self, began: Timestamp) -> Duration {
-        self.clock.now().duration_since(began).try_into().unwrap_or_default()
+    fn elapsed_since(&self, began: Duration) -> Duration {
+        self.clock.elapsed().saturating_sub(began)
     }
 }
 

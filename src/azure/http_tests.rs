@@ -58,6 +58,19 @@ async fn retry_after_is_honored_if_it_fits_the_budget() {
 }
 
 #[tokio::test]
+async fn whoever_sets_our_clock_changes_no_budget() {
+    let clock = ManualClock::shared();
+    let set = clock.clone();
+    let server = Server::start(move |_, _| {
+        set.set(86_400);
+        Reply::status(503)
+    })
+    .await;
+    let response = http(Limits::default(), &clock).send(&get(&server.url)).await.unwrap();
+    assert_eq!((response.attempts, server.seen().len()), (4, 4));
+}
+
+#[tokio::test]
 async fn a_start_is_sent_once_whatever_comes() {
     for reply in [|_| Reply::status(503), |_| Reply::status(429), |_| Reply::Silence] {
         let limits = Limits { total: Duration::from_millis(200), ..Limits::default() };

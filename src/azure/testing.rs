@@ -35,10 +35,12 @@ pub(super) fn response(status: u16, headers: &[(&'static str, &str)], body: &str
     }
 }
 
-/// A clock that moves only when somebody sleeps on it.
+/// A clock that moves only when somebody sleeps on it, or sets it.
 #[derive(Debug, Default)]
 pub(super) struct ManualClock {
     slept_millis: AtomicI64,
+    /// How far somebody has set the wall clock, which `elapsed` is not.
+    set_millis: AtomicI64,
 }
 
 impl ManualClock {
@@ -50,6 +52,11 @@ impl ManualClock {
         self.slept_millis.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
 
+    /// Sets the wall clock back or forth.
+    pub(super) fn set(&self, seconds: i64) {
+        self.set_millis.fetch_add(seconds * 1_000, Ordering::SeqCst);
+    }
+
     pub(super) fn slept(&self) -> Duration {
         Duration::from_millis(self.slept_millis.load(Ordering::SeqCst).unsigned_abs())
     }
@@ -59,7 +66,8 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         let start: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
-        start + SignedDuration::from_millis(self.slept_millis.load(Ordering::SeqCst))
+        let millis = self.slept_millis.load(Ordering::SeqCst) + self.set_millis.load(Ordering::SeqCst);
+        start + SignedDuration::from_millis(millis)
     }
 
     fn elapsed(&self) -> Duration {

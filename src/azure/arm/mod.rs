@@ -4,10 +4,7 @@
 //! Knows nothing of operations and their journal: one call, one answer. What an answer means is decided in
 //! [`lro`], without I/O.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -47,8 +44,8 @@ pub struct Arm {
     http: Arc<Http>,
     tokens: Arc<Tokens>,
     clock: Arc<dyn Clock>,
-    /// Its time less ours, in milliseconds.
-    ahead: AtomicI64,
+    /// Its time less [`Clock::elapsed`], since its first answer.
+    anchor: Mutex<Option<SignedDuration>>,
 }
 
 /// Why an exchange came to no answer.
@@ -67,7 +64,7 @@ impl Arm {
         let http = Arc::new(Http::new(limits, clock.clone()));
         let tokens = Tokens::new(tokens, endpoints.authority.clone(), http.clone(), clock.clone());
         let tokens = Arc::new(tokens);
-        Self { endpoints, api_version, http, tokens, clock, ahead: AtomicI64::new(0) }
+        Self { endpoints, api_version, http, tokens, clock, anchor: Mutex::default() }
     }
 
     /// Storage accounts, opened with the same tokens.
@@ -122,24 +119,34 @@ impl Arm {
         if !may_send() {
             return Err(Unanswered::TooLate);
         }
-        let sent = self.now();
+        let sent = self.elapsed();
         let response = self.http.send(request).await.map_err(Unanswered::Network)?;
         self.hear(&response, sent);
         Ok(response)
     }
 
-    /// Corrects our clock by the answer's `Date`, which has whole seconds: what it may be by our clock already
-    /// tells nothing new.
-    fn hear(&self, response: &Response, sent: Timestamp) {
-        let Some(date) = response.date() else { return };
-        let (earliest, latest) = (sent.duration_since(date), self.now().duration_since(date));
+    /// Sets its time by the answer's `Date`, which has whole seconds: what it may be already tells nothing new.
+    fn hear(&self, response: &Response, sent: SignedDuration) {
+        let Some(date) = response.date().map(Timestamp::as_duration) else { return };
+        let mut anchor = self.anchor();
+        let received = self.elapsed();
+        // The first answer is compared with our own time, and ends its reign.
+        let old = anchor.unwrap_or_else(|| self.clock.now().as_duration().saturating_sub(received));
+        let after_date = |elapsed: SignedDuration| elapsed.saturating_add(old).saturating_sub(date);
+        let (earliest, latest) = (after_date(sent), after_date(received));
         let second = SignedDuration::from_secs(1);
-        if earliest > second || latest < SignedDuration::ZERO {
-            // In the middle of the second, and of the exchange.
-            let behind = (earliest + latest) / 2 - second / 2;
-            let correction = i64::try_from(behind.as_millis()).unwrap_or_default();
-            self.ahead.fetch_sub(correction, Ordering::Relaxed);
-        }
+        let contradicted = earliest > second || latest < SignedDuration::ZERO;
+        // In the middle of the second, and of the exchange.
+        let ahead = if contradicted { earliest / 2 + latest / 2 - second / 2 } else { SignedDuration::ZERO };
+        *anchor = Some(old.saturating_sub(ahead));
+    }
+
+    fn anchor(&self) -> MutexGuard<'_, Option<SignedDuration>> {
+        self.anchor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn elapsed(&self) -> SignedDuration {
+        self.clock.elapsed().try_into().unwrap_or(SignedDuration::MAX)
     }
 
     async fn token(&self, access: &Access) -> Result<Secret, Unanswered> {
@@ -163,9 +170,8 @@ const TOO_LATE: &str = "it became too late to send it";
 #[async_trait]
 impl ApiManagement for Arm {
     fn now(&self) -> Timestamp {
-        let ahead = SignedDuration::from_millis(self.ahead.load(Ordering::Relaxed));
-        let now = self.clock.now();
-        now.checked_add(ahead).unwrap_or(now)
+        let heard = self.anchor().and_then(|anchor| anchor.checked_add(self.elapsed()));
+        heard.and_then(|now| Timestamp::from_duration(now).ok()).unwrap_or_else(|| self.clock.now())
     }
 
     async fn service(&self, service: &ServiceId, access: &Access) -> Result<ServiceStatus, ReadError> {

@@ -243,3 +243,39 @@ async fn a_date_that_our_clock_agrees_with_corrects_nothing() {
     }
     assert_eq!(bed.arm.now().duration_since(corrected), SignedDuration::from_millis(360));
 }
+
+#[tokio::test]
+async fn whoever_sets_our_clock_moves_no_time_that_was_heard() {
+    // One that our clock agrees with, and one that it does not.
+    for date in ["Sat, 21 Nov 2026 12:00:00 GMT", "Sat, 21 Nov 2026 12:10:00 GMT"] {
+        let bed = Bed::start(move |_| Reply::json(200, SERVICE).with("date", date)).await;
+        bed.arm.service(&plan().service, &access()).await.unwrap();
+        let heard = bed.arm.now();
+        for set in [3_600, -86_400] {
+            bed.clock.set(set);
+            assert_eq!(bed.arm.now(), heard, "{date}");
+        }
+        bed.clock.advance(Duration::from_secs(5));
+        assert_eq!(bed.arm.now().duration_since(heard), SignedDuration::from_secs(5), "{date}");
+    }
+}
+
+#[tokio::test]
+async fn a_machine_that_slept_finds_azure_resource_managers_time_gone_on() {
+    let bed = Bed::start(|_| Reply::json(200, SERVICE).with("date", "Sat, 21 Nov 2026 12:00:00 GMT")).await;
+    bed.arm.service(&plan().service, &access()).await.unwrap();
+    // Its wall clock awakes where it fell asleep.
+    bed.clock.advance(Duration::from_hours(2));
+    bed.clock.set(-7_200);
+    assert_eq!(bed.arm.now(), "2026-11-21T14:00:00Z".parse().unwrap());
+}
+
+#[tokio::test]
+async fn our_own_time_counts_until_azure_resource_manager_is_heard() {
+    let bed = Bed::start(|_| Reply::json(200, SERVICE).with("date", "Sat, 21 Nov 2026 13:00:00 GMT")).await;
+    assert_eq!(bed.arm.now(), bed.clock.now());
+    bed.clock.set(3_600);
+    assert_eq!(bed.arm.now(), bed.clock.now());
+    bed.arm.service(&plan().service, &access()).await.unwrap();
+    assert_eq!(bed.arm.now(), bed.clock.now());
+}
