@@ -4,26 +4,41 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
+use jiff::Timestamp;
 use reqwest::{Client, StatusCode, header};
 use serde_json::Value;
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
     app::Gate,
-    emulator::{Config, Emulator, accounts},
+    emulator::{Clock, Config, Emulator, accounts},
     ports::SystemClock,
     serve,
     settings::{Environment, Settings},
 };
 
-/// Runs the emulator until Ctrl-C, and says how to use it.
-pub async fn emulate(listen: SocketAddr, retry_after: u32, operation: Duration) -> anyhow::Result<()> {
-    let config = Config { listen, retry_after, operation, ..Config::default() };
+/// Runs the emulator until Ctrl-C, and says how to use it. With a `start`, time stands still there until somebody
+/// advances it.
+pub async fn emulate(
+    listen: SocketAddr,
+    retry_after: u32,
+    operation: Duration,
+    start: Option<Timestamp>,
+) -> anyhow::Result<()> {
+    let clock = start.map_or_else(Clock::system, Clock::manual);
+    let config = Config { listen, retry_after, operation, clock, ..Config::default() };
     let emulator =
         Emulator::start(config).await.with_context(|| format!("the emulator cannot listen on {listen}"))?;
     println!("A small Azure listens on {}. In another terminal:\n", emulator.url());
     for (name, value) in emulator.settings() {
         println!("export {name}='{value}'");
+    }
+    if let Some(start) = start {
+        println!(
+            "\nIts time, and that of whoever has it as APIM_DR_CLOCK, stands still at {start}. A minute passes by:\n\n\
+             curl {}/_emulator/clock/advance -d '{{\"seconds\": 60}}'",
+            emulator.url()
+        );
     }
     println!(
         "\nInstances {} and {}. A body that it takes, for body.json:\n\n{:#}\n\nCtrl-C ends it; nothing is kept.",

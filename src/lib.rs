@@ -9,6 +9,7 @@
 pub mod app;
 pub mod azure;
 pub mod cli;
+pub mod clock;
 pub mod demo;
 pub mod domain;
 pub mod emulator;

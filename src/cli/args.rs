@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
 
 use crate::domain::{OperationId, Secret};
 
@@ -151,4 +152,19 @@ pub struct EmulateArgs {
     /// Seconds that a backup or a restore takes
     #[arg(long, default_value_t = 543)]
     pub(super) operation_seconds: u64,
+    /// Its time: the system's, or one that stands still until it is advanced
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) clock: EmulatedClock,
+    /// When a manual clock begins, such as 2026-11-21T01:00:00Z [default: now]
+    #[arg(long, value_name = "INSTANT")]
+    pub(super) start: Option<Timestamp>,
+}
+
+/// What drives the emulator's time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum EmulatedClock {
+    #[default]
+    System,
+    /// `POST /_emulator/clock/advance` with {"seconds": 60} moves it, and whoever has it as `APIM_DR_CLOCK`
+    Manual,
 }

@@ -17,12 +17,12 @@ pub use exit::Exit;
 
 use crate::{
     app::{App, Gate},
-    demo, payload,
-    ports::SystemClock,
+    clock, demo, payload,
+    ports::{Clock as _, SystemClock},
     serve,
     settings::{Environment, SETTINGS, Settings},
 };
-use args::{OperationsCommand, Output};
+use args::{EmulatedClock, OperationsCommand, Output};
 
 /// Runs one command.
 pub async fn run(command: Command, settings: Settings, environment: &Environment) -> anyhow::Result<Exit> {
@@ -32,9 +32,11 @@ pub async fn run(command: Command, settings: Settings, environment: &Environment
             if !listen.ip().is_loopback() {
                 return Ok(Exit::usage("--listen: only loopback addresses, this version has no keys"));
             }
+            // First of all: what this process does from now on, it does in this time.
+            let clock = clock::open(settings.clock.as_ref()).await?;
             let listener =
                 TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
-            let gate = Arc::new(Gate::new(settings, Arc::new(SystemClock)));
+            let gate = Arc::new(Gate::new(settings, clock));
             serve::serve(gate, listener, serve::stop_signal()).await?;
             Ok(Exit::Ok)
         }
@@ -57,7 +59,15 @@ pub async fn run(command: Command, settings: Settings, environment: &Environment
         Command::Schema => print(&serde_json::to_string_pretty(&payload::schema())?),
         Command::Settings { output } => print_settings(&settings, environment, output),
         Command::Emulate(args) => {
-            demo::emulate(args.listen, args.retry_after, Duration::from_secs(args.operation_seconds)).await?;
+            let start = match (args.clock, args.start) {
+                (EmulatedClock::System, None) => None,
+                (EmulatedClock::System, Some(_)) => {
+                    return Ok(Exit::usage("--start: only with --clock manual"));
+                }
+                (EmulatedClock::Manual, start) => Some(start.unwrap_or_else(|| SystemClock.now())),
+            };
+            let operation = Duration::from_secs(args.operation_seconds);
+            demo::emulate(args.listen, args.retry_after, operation, start).await?;
             Ok(Exit::Ok)
         }
         Command::Demo => demo::run().await.map(|()| Exit::Ok),
@@ -66,7 +76,8 @@ pub async fn run(command: Command, settings: Settings, environment: &Environment
 
 /// Opens the app, or says what is in the way.
 async fn open(settings: &Settings) -> anyhow::Result<Arc<App>> {
-    Ok(Arc::new(App::open(settings, Arc::new(SystemClock)).await?))
+    let clock = clock::open(settings.clock.as_ref()).await?;
+    Ok(Arc::new(App::open(settings, clock).await?))
 }
 
 /// Every setting with its value and where that comes from; secrets hidden, nothing asked of the network.

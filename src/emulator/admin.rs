@@ -1,7 +1,8 @@
 //! Routes for other processes, under `/_emulator/`: the clock, the log, faults, services. They are
 //! neither logged nor struck by faults, and need no token: the emulator listens on loopback.
 //!
-//! - `GET clock` answers `{"now"}`; `POST clock/advance` takes `{"seconds"}` and answers the same.
+//! - `GET clock` answers `{"now"}`; with `?after={instant}` as soon as it is later than that, or has not
+//!   become so in 20 s. `POST clock/advance` takes `{"seconds"}` and answers the same.
 //! - `GET requests` answers `{"requests", "posts": {"backup", "restore"}, "accepted": {"backup",
 //!   "restore"}}`.
 //! - `POST faults` takes a [`Fault`] and answers 204.
@@ -10,10 +11,12 @@
 
 use std::time::Duration;
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::response::Response;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::call::Call;
 use super::clock::Clock;
@@ -40,10 +43,32 @@ struct Advance {
     seconds: u64,
 }
 
+/// How long `GET clock` waits, in real time.
+const WAIT: Duration = Duration::from_secs(20);
+
+/// Waits for what the call wants to wait for, but not longer than until the emulator stops.
+pub(super) async fn wait(clock: &Clock, call: &Call, stopping: &CancellationToken) {
+    let Some(Ok(after)) = after(call) else { return };
+    tokio::select! {
+        () = clock.passes(after) => {}
+        () = tokio::time::sleep(WAIT) => {}
+        () = stopping.cancelled() => {}
+    }
+}
+
+/// The instant that the call wants to be over.
+fn after(call: &Call) -> Option<Result<Timestamp, jiff::Error>> {
+    let asks = call.method == Method::GET && call.segments[1..] == ["clock"];
+    call.query("after").filter(|_| asks).map(str::parse)
+}
+
 /// Answers a request below `/_emulator/`.
 pub(super) fn answer(world: &mut World, clock: &Clock, call: &Call, path: &[&str]) -> Response {
     match (call.method.as_str(), path) {
-        ("GET", ["clock"]) => now(clock),
+        ("GET", ["clock"]) => match after(call) {
+            Some(Err(error)) => refused(&error),
+            _ => now(clock),
+        },
         ("POST", ["clock", "advance"]) => with_body(call, |Advance { seconds }| {
             clock.advance(Duration::from_secs(seconds));
             now(clock)
@@ -97,8 +122,12 @@ impl Change {
 fn with_body<T: serde::de::DeserializeOwned>(call: &Call, use_it: impl FnOnce(T) -> Response) -> Response {
     match serde_json::from_slice(&call.body) {
         Ok(body) => use_it(body),
-        Err(error) => reply::json(StatusCode::BAD_REQUEST, &json!({ "error": error.to_string() })),
+        Err(error) => refused(&error),
     }
+}
+
+fn refused(error: &dyn std::error::Error) -> Response {
+    reply::json(StatusCode::BAD_REQUEST, &json!({ "error": error.to_string() }))
 }
 
 fn now(clock: &Clock) -> Response {

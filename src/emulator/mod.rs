@@ -34,8 +34,8 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio_util::sync::DropGuard;
 
 use self::server::Shared;
 
@@ -82,7 +82,7 @@ pub struct Emulator {
     address: SocketAddr,
     shared: Arc<Shared>,
     /// Dropping it ends the server.
-    stop: oneshot::Sender<()>,
+    stop: DropGuard,
     server: JoinHandle<()>,
 }
 
@@ -92,8 +92,8 @@ impl Emulator {
         let listener = TcpListener::bind(config.listen).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::new(config));
-        let (stop, stopped) = oneshot::channel();
-        let server = tokio::spawn(server::serve(listener, Arc::clone(&shared), stopped));
+        let stop = shared.stopping.clone().drop_guard();
+        let server = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
         Ok(Self { address, shared, stop, server })
     }
 
@@ -114,17 +114,21 @@ impl Emulator {
         &self.shared.config.clock
     }
 
-    /// The environment that points the app at this emulator: names and values.
+    /// The environment that points the app at this emulator: names and values. Only a manual clock is the app's,
+    /// too: one that runs needs no telling.
     pub fn settings(&self) -> Vec<(&'static str, String)> {
         let url = self.public_url();
-        vec![
+        let clock =
+            self.clock().is_manual().then(|| ("APIM_DR_CLOCK", format!("{}/_emulator/clock", self.url())));
+        let always = [
             ("APIM_DR_ALLOW_HTTP_LOOPBACK", "true".to_owned()),
             ("AZURE_AUTHORITY_HOST", url.clone()),
             ("APIM_DR_ARM_ENDPOINT", url.clone()),
             ("APIM_DR_BLOB_ENDPOINT", self.blob_endpoint("{account}")),
             ("IDENTITY_ENDPOINT", format!("{url}/msi/token")),
             ("IDENTITY_HEADER", accounts::IDENTITY_HEADER.to_owned()),
-        ]
+        ];
+        always.into_iter().chain(clock).collect()
     }
 
     /// The Blob service's address of one account.

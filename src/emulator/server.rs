@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use super::arm::Timing;
 use super::call::Call;
@@ -24,13 +24,15 @@ const BODY_LIMIT_BYTES: usize = 64 << 20;
 #[derive(Debug)]
 pub(super) struct Shared {
     pub config: Config,
+    /// Cancelled when the emulator is to end.
+    pub stopping: CancellationToken,
     world: Mutex<World>,
 }
 
 impl Shared {
     pub(super) fn new(config: Config) -> Self {
         let world = Mutex::new(World::new(config.clock.now()));
-        Self { config, world }
+        Self { config, stopping: CancellationToken::new(), world }
     }
 
     /// The world, with everything done that is due by now.
@@ -41,14 +43,13 @@ impl Shared {
     }
 }
 
-/// Serves until `stop` is sent or dropped, and what is being answered then is answered.
-pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: oneshot::Receiver<()>) {
+/// Serves until it is to stop, and what is being answered then is answered.
+pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    let stopping = shared.stopping.clone();
     // One handler for everything: a router takes neither double slashes nor paths without case.
     let app = Router::new().fallback(handle).with_state(shared);
-    let stopped = async {
-        let _sent_or_dropped = stop.await;
-    };
-    if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(stopped).await {
+    let served = axum::serve(listener, app).with_graceful_shutdown(stopping.cancelled_owned());
+    if let Err(error) = served.await {
         tracing::error!(%error, "the emulator stopped");
     }
 }
@@ -65,6 +66,7 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
         return reply::empty(StatusCode::BAD_REQUEST);
     };
     let mut response = if call.segments.first().is_some_and(|first| first == "_emulator") {
+        admin::wait(&shared.config.clock, &call, &shared.stopping).await;
         dispatch(&shared, call)
     } else {
         let number = arrive(&mut shared.world(), &mut call, path);

@@ -70,6 +70,11 @@ pub const SETTINGS: &[Setting] = &[
         "false",
         "true lets tokens and keys go over plain http to this machine: for the emulator",
     ),
+    plain(
+        "APIM_DR_CLOCK",
+        "the system's",
+        "address of the emulator's clock, to live in its time; only with APIM_DR_ALLOW_HTTP_LOOPBACK=true",
+    ),
     secret(
         "APIM_DR_STATE_KEY",
         "32 bytes in base64 that seal credentials and sign links; default: made once, kept in the records",

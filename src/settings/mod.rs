@@ -9,6 +9,7 @@ use axum::http::uri::Authority;
 use jiff::SignedDuration;
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
+use url::Url;
 
 pub use catalog::{SETTINGS, Setting};
 pub use records::{RecordsContainer, RecordsPlace};
@@ -81,6 +82,8 @@ pub struct Settings {
     pub restore_policy: RestorePolicy,
     pub deadlines: Deadlines,
     pub settle: Duration,
+    /// The emulator's clock, in place of the system's.
+    pub clock: Option<Url>,
     /// `None`: its endpoints are among the problems.
     pub arm: Option<ArmConfig>,
     /// For the command line.
@@ -132,6 +135,7 @@ impl Settings {
             restore: reader.duration("APIM_DR_RESTORE_DEADLINE", Duration::from_hours(12)),
         };
         let settle = reader.duration("APIM_DR_SETTLE", Duration::from_mins(20));
+        let clock = reader.clock(allow_http_loopback);
         let warnings = environment
             .unknown()
             .filter(|name| !catalog::NOT_YET.contains(name))
@@ -146,6 +150,7 @@ impl Settings {
             restore_policy,
             deadlines,
             settle,
+            clock,
             arm,
             subscription: environment.get("AZURE_SUBSCRIPTION_ID").map(str::to_owned),
             storage_key: environment.get("AZURE_STORAGE_KEY").map(Secret::new),
@@ -204,6 +209,15 @@ impl Reader<'_> {
             self.parse("WEBSITE_HOSTNAME", "the platform sets it to a host name", Authority::from_str)
                 .map(|host| public_url_of(&host))
         })
+    }
+
+    fn clock(&mut self, allow_http_loopback: bool) -> Option<Url> {
+        const REMEDY: &str = "give the http address of an emulator's clock on this machine, with APIM_DR_ALLOW_HTTP_LOOPBACK=true; \
+                              for the system's time leave it out";
+        let parse = |text: &str| {
+            secure(text, allow_http_loopback).ok().filter(|url| url.scheme() == "http").ok_or(())
+        };
+        self.parse("APIM_DR_CLOCK", REMEDY, parse)
     }
 
     fn restore_policy(&mut self) -> RestorePolicy {
@@ -311,6 +325,7 @@ mod tests {
             ("APIM_DR_RESTORE_TARGETS", "a,,b"),
             ("APIM_DR_BACKUP_DEADLINE", "-6h"),
             ("APIM_DR_RESTORE_DEADLINE", "soon"),
+            ("APIM_DR_CLOCK", "http://127.0.0.1:8787/clock"),
             ("APIM_DR_REQUIRE_PRINCIPAL", "true"),
             ("AZURE_TENANT_ID", "not a tenant"),
             ("FUNCTIONS_CUSTOMHANDLER_PORT", "99999"),
@@ -319,6 +334,20 @@ mod tests {
             let problems = read(&[(name, value)]).problems;
             assert!(problems.iter().any(|problem| problem.setting == name), "{name}: {problems:?}");
             assert!(!format!("{problems:?}").contains(value), "{name}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn the_time_may_only_come_from_an_emulator_on_this_machine() {
+        let read = |clock| read(&[("APIM_DR_ALLOW_HTTP_LOOPBACK", "true"), ("APIM_DR_CLOCK", clock)]);
+        let settings = read("http://127.0.0.1:8787/_emulator/clock");
+        assert_eq!((settings.problems, settings.clock.is_some()), (vec![], true));
+        for elsewhere in
+            ["http://example.com/clock", "https://127.0.0.1:8787/clock", "http://u:p@127.0.0.1/c", "clock"]
+        {
+            let settings = read(elsewhere);
+            let named: Vec<_> = settings.problems.iter().map(|problem| problem.setting.as_str()).collect();
+            assert_eq!((named, settings.clock), (vec!["APIM_DR_CLOCK"], None), "{elsewhere}");
         }
     }
 

@@ -18,12 +18,16 @@ const RULE: &[(&str, &[&str])] = &[
     ("azure", &["domain", "ports"]),
     ("records", &["domain", "keys", "ports"]),
     ("workflows", &["domain", "ports"]),
+    ("clock", &["domain", "ports"]),
     ("settings", &["azure", "domain", "keys", "payload", "ports"]),
     ("app", &["azure", "domain", "keys", "payload", "ports", "records", "settings", "workflows"]),
     ("triggers", &["app", "domain", "payload", "settings", "view", "workflows"]),
     ("serve", &["app", "triggers"]),
     ("demo", &["app", "emulator", "ports", "serve", "settings"]),
-    ("cli", &["app", "demo", "domain", "payload", "ports", "serve", "settings", "view", "workflows"]),
+    (
+        "cli",
+        &["app", "clock", "demo", "domain", "payload", "ports", "serve", "settings", "view", "workflows"],
+    ),
 ];
 
 fn source() -> PathBuf {

@@ -6,6 +6,7 @@ mod architecture;
 #[path = "../azurite/server.rs"]
 mod azurite;
 mod bed;
+mod clock;
 mod faults;
 mod functions;
 mod host;

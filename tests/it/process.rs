@@ -50,7 +50,7 @@ impl Place {
         self.folder.path().join("records")
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_apim-dr"));
         command.args(arguments).env_clear().envs(self.variables.clone()).current_dir(self.folder.path());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -73,7 +73,7 @@ impl Place {
     }
 
     /// Starts the server on a free port.
-    async fn serve(&self) -> Server {
+    pub(crate) async fn serve(&self) -> Server {
         let mut child = self.command(&["serve", "--listen", "127.0.0.1:0"]).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut server = Server { child, lines, log: String::new(), url: String::new() };
@@ -84,16 +84,16 @@ impl Place {
 }
 
 /// A running server and what it logs.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
     log: String,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Server {
     /// Reads the log until a line is as wished.
-    async fn wait_for(&mut self, wished: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn wait_for(&mut self, wished: impl Fn(&Value) -> bool) -> Value {
         loop {
             let line = self
                 .lines
@@ -110,24 +110,24 @@ impl Server {
         }
     }
 
-    async fn wait_for_phase(&mut self, phase: &str) -> Value {
+    pub(crate) async fn wait_for_phase(&mut self, phase: &str) -> Value {
         self.wait_for(|line| line["operation.phase"] == phase).await
     }
 
-    async fn post(&self, route: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, route: &str, body: &Value) -> Answer {
         let request = reqwest::Client::new().post(format!("{}/api/{route}", self.url)).body(body.to_string());
         Answer::of(request.header("x-azure-functions-invocationid", "invocation-1").send().await.unwrap())
             .await
     }
 
     /// The link's path and query, on this server.
-    async fn get(&self, link: &str) -> Answer {
+    pub(crate) async fn get(&self, link: &str) -> Answer {
         let path = link.split_once("/api/").unwrap().1;
         Answer::of(reqwest::get(format!("{}/api/{path}", self.url)).await.unwrap()).await
     }
 
     /// Sends a signal and gives the exit code.
-    async fn end(mut self, signal: &str) -> Option<i32> {
+    pub(crate) async fn end(mut self, signal: &str) -> Option<i32> {
         send(signal, &self.child).await;
         // Read on, or a full pipe would keep it from ending.
         while let Ok(Some(_)) = self.lines.next_line().await {}

@@ -1,6 +1,7 @@
 //! What the emulator does, seen over HTTP. Nobody sleeps: the clock is moved.
 
 mod arm;
+mod clock;
 mod entra;
 mod faults;
 mod operations;
