@@ -1,21 +1,30 @@
-//! The newcomer's first minute: a small Azure and the app on this machine, together. The one room,
+//! The newcomer's first minute: a small Azure in this process, and the app as a process of its own. The one room,
 //! beside the tests, that knows both.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+mod process;
 
-use anyhow::{Context as _, bail};
+use std::{
+    io::{self, Write as _},
+    net::SocketAddr,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail, ensure};
 use jiff::Timestamp;
 use reqwest::{Client, StatusCode, header};
 use serde_json::Value;
-use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
-    app::Gate,
     emulator::{Clock, Config, Emulator, accounts},
-    ports::SystemClock,
     serve,
-    settings::{Environment, Settings},
+    settings::Environment,
 };
+use process::Process;
+
+/// Prints a line. A reader that went away is an error like any other: what was begun is cleared away.
+macro_rules! say {
+    ($($text:tt)*) => { writeln!(io::stdout(), $($text)*)? };
+}
 
 /// Runs the emulator until Ctrl-C, and says how to use it. With a `start`, time stands still there until somebody
 /// advances it.
@@ -51,78 +60,111 @@ pub async fn emulate(
     Ok(())
 }
 
-/// Backs an instance up and restores it to its standby, as a caller over HTTP would.
-pub async fn run() -> anyhow::Result<()> {
-    println!(
-        "apim-dr demo: a backup and a restore of API Management on a small Azure inside this process.\n"
+/// Backs an instance up, kills the app meanwhile, starts it again, and restores to the standby, as a caller over HTTP
+/// would. `false`: it was interrupted.
+pub async fn run(environment: &Environment) -> anyhow::Result<bool> {
+    say!(
+        "A backup of API Management whose process is killed in the middle, and a restore to its standby.\n\
+         Azure is an emulator in this process. The app is a process of its own, as it would be in production.\n"
     );
-    let config = Config { retry_after: 1, operation: Duration::from_secs(3), ..Config::default() };
+    let config = Config { retry_after: 1, operation: Duration::from_secs(4), ..Config::default() };
     let emulator = Emulator::start(config).await.context("the emulator cannot listen")?;
-    let mut variables = emulator.settings();
-    variables.push(("APIM_DR_RECORDS", "memory:".to_owned()));
-    let environment: Environment =
-        variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let gate = Arc::new(Gate::new(Settings::read(&environment), Arc::new(SystemClock)));
-    let listener = TcpListener::bind("127.0.0.1:0").await.context("the app cannot listen")?;
-    let app = format!("http://{}", listener.local_addr()?);
-    let (stop, stopped) = oneshot::channel::<()>();
-    let server = tokio::spawn(serve::serve(gate, listener, async {
-        // A dropped sender is a stop as well.
-        let _ = stopped.await;
-    }));
-    println!("The emulated Azure is at {}, the app at {app}.\n", emulator.url());
-
-    let client = Client::builder().no_proxy().build()?;
-    println!("1. What a Logic App, a pipeline or you would send:\n");
-    start_and_follow(&client, &app, "backup", accounts::SERVICE).await?;
-    println!("2. The same body, restored to the standby:\n");
-    start_and_follow(&client, &app, "restore", accounts::STANDBY).await?;
-
-    // The server may have ended by itself only with an error, which is the next line's.
-    let _ = stop.send(());
-    server.await??;
-    println!(
-        "Azure saw {} backup and {} restore; nothing is left behind.\n\n\
-         Try next: `apim-dr emulate` in one terminal, `apim-dr serve` in another (README, the five-minute tour);\n\
-         `apim-dr backup --help`; `apim-dr settings`.",
-        emulator.accepted("backup"),
-        emulator.accepted("restore")
-    );
+    // Without a pool: a connection to a process that was killed is of no use.
+    let client = Client::builder().no_proxy().pool_max_idle_per_host(0).build()?;
+    let mut app = Process::start(emulator.settings(), environment)?;
+    let told = tokio::select! {
+        told = tell(&client, &emulator, &mut app) => told.map(|()| true),
+        () = serve::stop_signal() => Ok(false),
+    };
+    // Before its folder goes, whatever happened.
+    app.kill().await;
+    if told.is_err() {
+        eprint!("What the app said:\n{}", app.log());
+    }
+    drop(app);
     emulator.stop().await;
+    if told? {
+        say!(
+            "Nothing of this is left behind.\n\n\
+             Try next: `apim-dr emulate` in one terminal, `apim-dr serve` in another (README, the five-minute tour);\n\
+             `apim-dr backup --help`; `apim-dr settings`."
+        );
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+async fn tell(client: &Client, emulator: &Emulator, app: &mut Process) -> anyhow::Result<()> {
+    app.answers(client).await?;
+    say!("   Azure    {}", emulator.url());
+    say!("   the app  http://{}, process {}", app.address, app.id());
+    say!("   records  {}\n", app.folder().join("records").display());
+
+    say!("1. A backup of {}, as a Logic App, a pipeline or you would start it\n", accounts::SERVICE);
+    let body = serde_json::to_string_pretty(&accounts::body("backup", accounts::SERVICE))?;
+    let curl = format!("curl -i http://{}/api", app.address);
+    let json = "-H 'Content-Type: application/json'";
+    say!("{curl}/backup {json} -d '{body}'\n");
+    let link = start(client, app, "backup", body).await?;
+    while look(client, &link).await?.is_some_and(|phase| phase != "Running") {}
+
+    say!("\n2. In the middle of it the process dies\n");
+    say!("   kill -9 {}", app.id());
+    app.kill().await;
+    match client.get(&link).send().await {
+        Ok(response) => bail!("a process that was killed answered {}", response.status()),
+        Err(_) => say!("   GET Location -> no answer. Azure does not know, and works on."),
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+
+    say!("\n3. Started again, it reads its records and goes on; the link is the same\n");
+    app.start_again()?;
+    app.answers(client).await?;
+    say!("   apim-dr serve --listen {}    (process {})", app.address, app.id());
+    while look(client, &link).await?.is_some() {}
+    let posts = emulator.posts("backup");
+    ensure!(posts == 1, "Azure saw {posts} POSTs of this backup");
+    say!("   Azure saw 1 POST of a backup in all this: nothing was lost, and nothing was started twice.");
+
+    say!("\n4. The same fields, restored to {}\n", accounts::STANDBY);
+    say!("{curl}/restore {json} -d '{{");
+    say!("  \"apimInstance\": \"{}\", \"operation\": \"restore\", ...}}'\n", accounts::STANDBY);
+    let body = accounts::body("restore", accounts::STANDBY).to_string();
+    let link = start(client, app, "restore", body).await?;
+    while look(client, &link).await?.is_some() {}
+    say!("\nAzure saw {} backup and {} restore.", emulator.accepted("backup"), emulator.accepted("restore"));
     Ok(())
 }
 
-/// Posts the eleven fields, then reads the link until it says how it ended.
-async fn start_and_follow(client: &Client, app: &str, operation: &str, instance: &str) -> anyhow::Result<()> {
-    let text = serde_json::to_string_pretty(&accounts::body(operation, instance))?;
-    println!("curl -i {app}/api/{operation} -H 'Content-Type: application/json' -d '{text}'\n");
-    let request = client.post(format!("{app}/api/{operation}"));
-    let response = request.header(header::CONTENT_TYPE, "application/json").body(text).send().await?;
+/// Posts the fields, and gives the link that the answer has.
+async fn start(client: &Client, app: &Process, operation: &str, body: String) -> anyhow::Result<String> {
+    let request = client.post(format!("http://{}/api/{operation}", app.address));
+    let response = request.header(header::CONTENT_TYPE, "application/json").body(body).send().await?;
     let status = response.status();
-    let location =
-        response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let Some(location) = location.filter(|_| status == StatusCode::ACCEPTED) else {
+    let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
+    let Some(location) = location.map(str::to_owned).filter(|_| status == StatusCode::ACCEPTED) else {
         bail!("the app answered {status}: {}", response.text().await?);
     };
-    println!("{status}\nLocation: {location}\n");
-    loop {
-        let response = client.get(&location).send().await?;
-        let status = response.status();
-        let pause =
-            response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-        let answer: Value = serde_json::from_slice(&response.bytes().await?)?;
-        let word = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
-        println!(
-            "   GET Location -> {}  {}: {}",
-            status.as_u16(),
-            word("runtimeStatus"),
-            word("customStatus")
-        );
-        match status {
-            StatusCode::ACCEPTED => tokio::time::sleep(Duration::from_secs(pause.unwrap_or(1))).await,
-            StatusCode::OK => break println!(),
-            _ => bail!("the {operation} of {instance} did not succeed"),
+    say!("   {status}\n   Location: {location}\n");
+    Ok(location)
+}
+
+/// Reads the link once and says what it says. While the operation is open it waits as it is told to and gives the
+/// phase; `None`: it succeeded.
+async fn look(client: &Client, link: &str) -> anyhow::Result<Option<String>> {
+    let response = client.get(link).send().await?;
+    let status = response.status();
+    let pause =
+        response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let answer: Value = serde_json::from_slice(&response.bytes().await?)?;
+    let word = |name: &str| answer[name].as_str().unwrap_or_default();
+    say!("   GET Location -> {}  {}: {}", status.as_u16(), word("runtimeStatus"), word("customStatus"));
+    match status {
+        StatusCode::OK => Ok(None),
+        StatusCode::ACCEPTED => {
+            tokio::time::sleep(Duration::from_secs(pause.unwrap_or(1))).await;
+            Ok(Some(word("phase").to_owned()))
         }
+        _ => bail!("it did not succeed"),
     }
-    Ok(())
 }

@@ -70,7 +70,9 @@ pub async fn run(command: Command, settings: Settings, environment: &Environment
             demo::emulate(args.listen, args.retry_after, operation, start).await?;
             Ok(Exit::Ok)
         }
-        Command::Demo => demo::run().await.map(|()| Exit::Ok),
+        Command::Demo => {
+            demo::run(environment).await.map(|told| if told { Exit::Ok } else { Exit::Interrupted })
+        }
     }
 }
 

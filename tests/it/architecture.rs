@@ -23,7 +23,7 @@ const RULE: &[(&str, &[&str])] = &[
     ("app", &["azure", "domain", "keys", "payload", "ports", "records", "settings", "workflows"]),
     ("triggers", &["app", "domain", "payload", "settings", "view", "workflows"]),
     ("serve", &["app", "triggers"]),
-    ("demo", &["app", "emulator", "ports", "serve", "settings"]),
+    ("demo", &["emulator", "serve", "settings"]),
     (
         "cli",
         &["app", "clock", "demo", "domain", "payload", "ports", "serve", "settings", "view", "workflows"],

@@ -7,6 +7,7 @@ mod architecture;
 mod azurite;
 mod bed;
 mod clock;
+mod demo;
 mod faults;
 mod functions;
 mod host;

@@ -1,6 +1,6 @@
 //! The program as a process: its command line, its server, its death. Real time, with an Azure that is quick.
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{process::Stdio, time::Duration};
 
 use apim_dr::emulator::{Config, Effect, Emulator, Fault, accounts};
 use serde_json::{Value, json};
@@ -135,7 +135,7 @@ impl Server {
     }
 }
 
-async fn send(signal: &str, child: &Child) {
+pub(crate) async fn send(signal: &str, child: &Child) {
     let pid = child.id().unwrap().to_string();
     assert!(Command::new("kill").args([signal, &pid]).status().await.unwrap().success());
 }
@@ -383,19 +383,4 @@ async fn schema_and_settings_are_printed_without_network_or_secrets() {
         assert!(settings.out.contains("APIM_DR_RECORDS") && !settings.out.contains(accounts::CLIENT_SECRET));
     }
     assert_eq!(place.emulator.requests().len(), 0);
-}
-
-#[tokio::test]
-async fn the_demo_needs_nothing_and_leaves_nothing() {
-    let folder = TempDir::new().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_apim-dr"));
-    let output = command.arg("demo").env_clear().current_dir(folder.path()).output().await.unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text.contains("Azure saw 1 backup and 1 restore"), "{text}");
-    assert_eq!(entries(folder.path()), 0);
-}
-
-fn entries(folder: &Path) -> usize {
-    std::fs::read_dir(folder).unwrap().count()
 }
