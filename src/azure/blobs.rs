@@ -7,7 +7,7 @@ use object_store::{Error, ObjectMeta, ObjectStoreExt as _, path::Path};
 
 use super::{
     cloud::Endpoints,
-    storage::{BlobAccess, BlobService, Storage, storage_advice, unusable},
+    storage::{BlobAccess, BlobService, NO_TOKEN, Storage, storage_advice, unusable},
 };
 use crate::{
     domain::{BlobLook, BlobRef, Secret},
@@ -48,8 +48,13 @@ impl Blobs for BlobReader {
             Ok(found) => BlobLook::Present { e_tag: found.e_tag.unwrap_or_default(), size: found.size },
             Err(Error::NotFound { .. }) => BlobLook::Absent,
             Err(error) => {
-                let reason = storage_advice(&error, "Storage Blob Data Reader");
-                BlobLook::Unread { reason: reason.unwrap_or_else(|| error.to_string()) }
+                let text = error.to_string();
+                // Only whoever may see the operation sees this, so it may tell what Entra ID said.
+                let reason = match text.find(NO_TOKEN) {
+                    Some(at) => text[at..].to_owned(),
+                    None => storage_advice(&error, "Storage Blob Data Reader").unwrap_or(text),
+                };
+                BlobLook::Unread { reason }
             }
         }
     }

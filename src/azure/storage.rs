@@ -24,12 +24,13 @@ use super::{
 };
 use crate::{
     domain::{Caller, ClientId, Secret, StorageAccount},
-    ports::{Access, Clock, ReadError},
+    ports::{Access, Clock},
 };
 
 /// For whom tokens for storage are issued, in every cloud.
 const AUDIENCE: &str = "https://storage.azure.com/";
 const STORE: &str = "storage account";
+pub(super) const NO_TOKEN: &str = "no token for storage";
 
 /// A storage account's blobs: where they are, and what opens them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -204,7 +205,7 @@ impl CredentialProvider for Credentials {
             BlobAccess::App | BlobAccess::Managed(_) => {
                 let access = Access { caller: Caller::App, client_secret: None };
                 let token = self.tokens.token(&access, AUDIENCE).await;
-                let token = token.map_err(|error: ReadError| unusable(error))?;
+                let token = token.map_err(|error| unusable(format!("{NO_TOKEN}: {error}")))?;
                 AzureCredential::BearerToken(token.expose().to_owned())
             }
         }))
@@ -248,9 +249,6 @@ pub fn storage_advice(error: &(dyn Error + 'static), role: &str) -> Option<Strin
     let mut words = Vec::new();
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if let Some(ReadError::Definite(error) | ReadError::Transient(error)) = error.downcast_ref() {
-            return Some(format!("no token for storage: {error}"));
-        }
         words.push(error.to_string());
         cause = error.source();
     }
@@ -260,6 +258,7 @@ pub fn storage_advice(error: &(dyn Error + 'static), role: &str) -> Option<Strin
 
 /// Codes of the Blob service, and words of the HTTP client; the first that occurs counts.
 const ADVICE: &[(&str, &str)] = &[
+    (NO_TOKEN, "the app's identity gets no token for storage; the log says why"),
     ("ContainerNotFound", "the container does not exist; create the container"),
     ("ContainerBeingDeleted", "the container is being deleted; create it again, or name another"),
     (

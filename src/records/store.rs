@@ -76,7 +76,7 @@ impl Store {
         match self.read::<Header>(path).await {
             Ok(Some(header)) if header.writer == writer => Ok(Created::Ours),
             Ok(Some(_)) | Err(RecordsError::Corrupt { .. }) => Ok(Created::Taken),
-            Ok(None) | Err(_) => Err(failed("create", path.to_string(), error)),
+            Ok(None) | Err(_) => Err(failed("create", path.to_string(), said(&error))),
         }
     }
 
@@ -89,7 +89,7 @@ impl Store {
         let bytes = match bytes {
             Ok(bytes) => bytes,
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            Err(source) => return Err(failed("read", path.to_string(), source)),
+            Err(error) => return Err(failed("read", path.to_string(), said(&error))),
         };
         let corrupt = |reason: String| RecordsError::Corrupt { path: path.to_string(), reason };
         let header: Header = serde_json::from_slice(&bytes).map_err(|error| corrupt(place(&error)))?;
@@ -102,7 +102,7 @@ impl Store {
     /// The names below `prefix`, in order, whatever their depth.
     pub(super) async fn list(&self, prefix: &Path) -> Result<Vec<Path>, RecordsError> {
         let listed = self.0.list(Some(prefix)).map_ok(|object| object.location).try_collect::<Vec<_>>().await;
-        let mut names = listed.map_err(|source| failed("list", prefix.to_string(), source))?;
+        let mut names = listed.map_err(|error| failed("list", prefix.to_string(), said(&error)))?;
         names.sort();
         Ok(names)
     }
@@ -110,7 +110,8 @@ impl Store {
     /// The folders right below `prefix`, in order.
     pub(super) async fn folders(&self, prefix: &Path) -> Result<Vec<Path>, RecordsError> {
         let listed = self.0.list_with_delimiter(Some(prefix)).await;
-        let mut names = listed.map_err(|source| failed("list", prefix.to_string(), source))?.common_prefixes;
+        let mut names =
+            listed.map_err(|error| failed("list", prefix.to_string(), said(&error)))?.common_prefixes;
         names.sort();
         Ok(names)
     }
@@ -119,7 +120,7 @@ impl Store {
     pub(super) async fn delete(&self, path: &Path) -> Result<(), RecordsError> {
         match self.0.delete(path).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(source) => Err(failed("delete", path.to_string(), source)),
+            Err(error) => Err(failed("delete", path.to_string(), said(&error))),
         }
     }
 }
@@ -135,6 +136,16 @@ fn make_private_directory(directory: &FsPath) -> io::Result<()> {
 /// Where JSON is wrong, without the value that serde would quote: it may be a key.
 pub(super) fn place(error: &serde_json::Error) -> String {
     format!("{:?} error at line {}, column {}", error.classify(), error.line(), error.column())
+}
+
+/// What the store said, once: each of its errors quotes the next, so the first and the last tell all.
+fn said(error: &object_store::Error) -> String {
+    let mut last: &dyn std::error::Error = error;
+    while let Some(cause) = last.source() {
+        last = cause;
+    }
+    let (first, last) = (error.to_string(), last.to_string());
+    if first.contains(&last) { first } else { format!("{first}: {last}") }
 }
 
 pub(super) fn failed(

@@ -85,6 +85,9 @@ async fn a_look_that_is_refused_says_what_is_missing_and_one_that_fails_is_repea
     emulator.inject(Fault::once("HEAD", "/blob/", answer(503, "ServerBusy")));
     assert_eq!(look(Some(&key)).await, BlobLook::Absent);
     assert_eq!(emulator.faults_left(), 0);
+    let nobody = self::reader(&emulator, &[("APIM_DR_CREDENTIAL", "client-secret")]);
+    let told = reason(nobody.look(&blob(accounts::CONTAINER, "apimbackup"), None).await);
+    assert!(told.starts_with("no token for storage: a client secret also needs AZURE_TENANT_ID"), "{told}");
     let wrong = Secret::new("not base64!");
     let told = reason(look(Some(&wrong)).await);
     assert!(told.contains("copy it again") && !told.contains("base64!"), "{told}");

@@ -108,5 +108,5 @@ async fn what_keeps_us_out_of_the_records_is_told_once_with_its_remedy_and_witho
     check(&[("APIM_DR_RECORDS_CONNECTION", &nobody)], "cannot be reached").await;
     // Under the host the Azure CLI is not tried, so there is no identity.
     let host = [("FUNCTIONS_CUSTOMHANDLER_PORT", "7071"), ("APIM_DR_BACKUP_SCHEDULE", "0 0 1 * * *")];
-    check(&host, "no token for storage").await;
+    check(&host, "gets no token").await;
 }
