@@ -29,8 +29,8 @@ pub async fn run(command: Command, settings: Settings, environment: &Environment
     match command {
         Command::Serve { listen } => {
             let listen = listen.filter(|_| !settings.under_host).unwrap_or(settings.listen);
-            if !listen.ip().is_loopback() {
-                return Ok(Exit::usage("--listen: only loopback addresses, this version has no keys"));
+            if !listen.ip().is_loopback() && settings.caller_keys.is_none() {
+                return Ok(Exit::usage("--listen: an address that is not loopback needs APIM_DR_KEYS"));
             }
             // First of all: what this process does from now on, it does in this time.
             let clock = clock::open(settings.clock.as_ref()).await?;

@@ -127,6 +127,16 @@ impl Fields {
         }
     }
 
+    /// Whether the field is there and not empty, whatever its case and shape.
+    pub(super) fn is_given(&self, name: &str) -> bool {
+        let mut values = self.entries.iter().filter(|(given, _)| given.eq_ignore_ascii_case(name));
+        values.any(|(_, value)| match value {
+            Json::Null => false,
+            Json::Text(text) => !text.is_empty(),
+            _ => true,
+        })
+    }
+
     /// The names that nobody took, fit to be shown.
     pub(super) fn unknown(&self) -> impl Iterator<Item = String> {
         self.entries.iter().map(|(name, _)| shown(name))

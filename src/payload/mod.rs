@@ -60,6 +60,24 @@ pub fn parse(kind: Kind, body: &[u8], restores: &RestorePolicy) -> Result<Parsed
     }
 }
 
+/// The secrets that a body brings, each as a problem. A body that cannot be read brings none.
+pub fn secrets(body: &[u8]) -> Vec<Problem> {
+    const REFUSED: [(&str, &str); 2] = [
+        (
+            "clientSecret",
+            "leave out applicationId, clientSecret and tenantId: the app calls with its own identity",
+        ),
+        ("accessKey", "leave it out: API Management reaches the storage account with a managed identity"),
+    ];
+    let mut fields = Fields::new("", json::object(body).unwrap_or_default());
+    for (name, remedy) in REFUSED {
+        if fields.is_given(name) {
+            fields.note(name, "secrets are not taken here (APIM_DR_REFUSE_PAYLOAD_SECRETS)", remedy);
+        }
+    }
+    fields.problems
+}
+
 impl Payload {
     /// The order, if this version can carry out all of it.
     pub fn into_order(self) -> Result<(Plan, Credentials), Vec<Problem>> {
@@ -225,6 +243,20 @@ mod tests {
             (warnings.len(), &*warnings[MOST_UNKNOWN]),
             (17, "unknown fields beyond these: 86; ignored")
         );
+    }
+
+    #[test]
+    fn secrets_are_found_whatever_their_case_and_shape_and_none_where_none_is() {
+        let fields = |body: &str| -> Vec<String> {
+            secrets(body.as_bytes()).into_iter().map(|problem| problem.field.unwrap()).collect()
+        };
+        assert_eq!(fields(&body(&json!({}))), ["clientSecret", "accessKey"]);
+        assert_eq!(fields(r#"{"ACCESSKEY":7}"#), ["accessKey"]);
+        assert_eq!(fields(r#"{"client\u0053ecret":"x"}"#), ["clientSecret"]);
+        assert_eq!(fields(r#"{"accessKey":"x","accesskey":null}"#), ["accessKey"]);
+        for none in [r#"{"accessKey":null,"clientSecret":"","note":{"accessKey":"x"}}"#, "[]", "{", ""] {
+            assert_eq!(fields(none), Vec::<String>::new(), "{none}");
+        }
     }
 
     #[test]

@@ -34,7 +34,25 @@ pub const SETTINGS: &[Setting] = &[
         "AzureWebJobsStorage",
         "the host's storage: a connection string; or __accountName or __blobServiceUri behind it, with __credential and __clientId",
     ),
-    plain("APIM_DR_LISTEN", "127.0.0.1:7071", "address to listen on without a host; loopback only"),
+    plain(
+        "APIM_DR_LISTEN",
+        "127.0.0.1:7071",
+        "address to listen on without a host; one that is not loopback needs APIM_DR_KEYS",
+    ),
+    secret(
+        "APIM_DR_KEYS",
+        "keys of callers without a host: backup=<key>,restore=<key>,status=<key>, sent as x-functions-key or ?code=",
+    ),
+    plain(
+        "APIM_DR_REQUIRE_PRINCIPAL",
+        "false",
+        "true refuses calls that App Service authentication did not let through; under the host only",
+    ),
+    plain(
+        "APIM_DR_REFUSE_PAYLOAD_SECRETS",
+        "false",
+        "true refuses bodies over HTTP that bring clientSecret or accessKey",
+    ),
     plain(
         "APIM_DR_BACKUP_SCHEDULE",
         "(required under the host)",
@@ -101,10 +119,4 @@ pub const SETTINGS: &[Setting] = &[
 ];
 
 /// Settings of later versions that would be missed (a protection, a schedule): refused rather than ignored.
-pub(super) const NOT_YET: &[&str] = &[
-    "APIM_DR_KEYS",
-    "APIM_DR_REQUIRE_PRINCIPAL",
-    "APIM_DR_REFUSE_PAYLOAD_SECRETS",
-    "APIM_DR_TARGETS",
-    "APIM_DR_NOTIFY",
-];
+pub(super) const NOT_YET: &[&str] = &["APIM_DR_TARGETS", "APIM_DR_NOTIFY"];

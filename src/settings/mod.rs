@@ -1,7 +1,10 @@
 //! The environment, read once. Nothing else reads it.
 
+mod callers;
 mod catalog;
 mod records;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
@@ -11,6 +14,7 @@ use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
+pub use callers::{CallerKey, CallerKeys, KeyUse};
 pub use catalog::{SETTINGS, Setting};
 pub use records::{RecordsContainer, RecordsPlace};
 
@@ -78,6 +82,11 @@ pub struct Settings {
     pub state_key: Option<StateKey>,
     pub under_host: bool,
     pub listen: SocketAddr,
+    /// `None`: whoever reaches us may call. Never under the host, which has its own.
+    pub caller_keys: Option<CallerKeys>,
+    /// Only under the host.
+    pub require_principal: bool,
+    pub refuse_payload_secrets: bool,
     pub public_url: Option<String>,
     pub restore_policy: RestorePolicy,
     pub deadlines: Deadlines,
@@ -98,10 +107,13 @@ impl Settings {
         let port = reader.parse("FUNCTIONS_CUSTOMHANDLER_PORT", "give a port number", u16::from_str);
         let under_host = environment.get("FUNCTIONS_CUSTOMHANDLER_PORT").is_some();
         let allow_http_loopback = reader.flag("APIM_DR_ALLOW_HTTP_LOOPBACK");
+        let caller_keys = reader.caller_keys(under_host);
         let listen = match port {
             Some(port) => SocketAddr::from(([127, 0, 0, 1], port)),
-            None => reader.listen(),
+            None => reader.listen(caller_keys.is_some()),
         };
+        let require_principal = reader.require_principal(under_host);
+        let refuse_payload_secrets = reader.flag("APIM_DR_REFUSE_PAYLOAD_SECRETS");
         if under_host && environment.get("APIM_DR_BACKUP_SCHEDULE").is_none() {
             reader.problem(
                 "APIM_DR_BACKUP_SCHEDULE",
@@ -136,16 +148,23 @@ impl Settings {
         };
         let settle = reader.duration("APIM_DR_SETTLE", Duration::from_mins(20));
         let clock = reader.clock(allow_http_loopback);
-        let warnings = environment
+        let mut warnings: Vec<_> = environment
             .unknown()
             .filter(|name| !catalog::NOT_YET.contains(name))
-            .map(|name| format!("{name} is not a setting of this version"));
+            .map(|name| format!("{name} is not a setting of this version"))
+            .collect();
+        if under_host && environment.get("APIM_DR_KEYS").is_some() {
+            warnings.push("APIM_DR_KEYS is not used under the host: its function keys count".to_owned());
+        }
         Self {
-            warnings: warnings.collect(),
+            warnings,
             records,
             state_key,
             under_host,
             listen,
+            caller_keys,
+            require_principal,
+            refuse_payload_secrets,
             public_url,
             restore_policy,
             deadlines,
@@ -191,11 +210,32 @@ impl Reader<'_> {
         self.parse(name, "give a duration, such as 6h, 90m or PT6H", parse).unwrap_or(default)
     }
 
-    fn listen(&mut self) -> SocketAddr {
-        const REMEDY: &str = "give a loopback address and port, such as 127.0.0.1:7071: this version has no keys, \
-                              so anybody who reaches it may start a restore";
+    /// Under the host its own keys count.
+    fn caller_keys(&mut self, under_host: bool) -> Option<CallerKeys> {
+        if under_host {
+            return None;
+        }
+        self.parse("APIM_DR_KEYS", CallerKeys::REMEDY, |text| CallerKeys::read(text).ok_or(()))
+    }
+
+    fn require_principal(&mut self, under_host: bool) -> bool {
+        let required = self.flag("APIM_DR_REQUIRE_PRINCIPAL");
+        if required && !under_host {
+            self.problem(
+                "APIM_DR_REQUIRE_PRINCIPAL",
+                "remove it, and set APIM_DR_KEYS: only App Service in front of the Functions host says who calls; \
+                 without it anybody could send the header",
+            );
+        }
+        required
+    }
+
+    fn listen(&mut self, has_keys: bool) -> SocketAddr {
+        const REMEDY: &str = "give an address and port, such as 127.0.0.1:7071; one that is not loopback needs \
+                              APIM_DR_KEYS, or anybody who reaches it may start a restore";
         let parse = |text: &str| {
-            text.parse().ok().filter(|address: &SocketAddr| address.ip().is_loopback()).ok_or(())
+            let address = text.parse::<SocketAddr>().ok();
+            address.filter(|address| has_keys || address.ip().is_loopback()).ok_or(())
         };
         self.parse("APIM_DR_LISTEN", REMEDY, parse)
             .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 7071)))
@@ -283,95 +323,4 @@ pub fn public_url_of(authority: &Authority) -> String {
     let name = authority.host().trim_start_matches('[').trim_end_matches(']');
     let loopback = name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
     format!("{}://{authority}", if loopback { "http" } else { "https" })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(variables: &[(&str, &str)]) -> Settings {
-        let pairs = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Settings::read(&pairs.collect())
-    }
-
-    #[test]
-    fn without_any_setting_all_is_well_and_local() {
-        let settings = read(&[]);
-        assert_eq!(settings.problems, []);
-        assert_eq!(settings.records.to_string(), "file:.apim-dr");
-        assert_eq!(settings.listen.to_string(), "127.0.0.1:7071");
-        assert!(!settings.under_host);
-    }
-
-    #[test]
-    fn a_wrong_setting_is_named_with_its_remedy_and_without_its_value() {
-        let wrong = [
-            ("APIM_DR_RECORDS", "s3://x"),
-            ("APIM_DR_RECORDS_CONNECTION", "AccountKey=hidden"),
-            ("APIM_DR_BLOB_ENDPOINT", "http://{account}.example.com"),
-            ("APIM_DR_LISTEN", "0.0.0.0:80"),
-            ("APIM_DR_CREDENTIAL", "magic"),
-            ("APIM_DR_TOKEN_ENDPOINT", "v3"),
-            ("APIM_DR_CLOUD", "germany"),
-            ("AZURE_AUTHORITY_HOST", "http://login.example.com"),
-            ("APIM_DR_ARM_ENDPOINT", "http://127.0.0.1:1"),
-            ("APIM_DR_API_VERSION", "latest"),
-            ("APIM_DR_ALLOW_HTTP_LOOPBACK", "yes"),
-            ("APIM_DR_STATE_KEY", "tooshort"),
-            ("APIM_DR_PUBLIC_URL", "http://apim-dr.example.com"),
-            ("APIM_DR_PUBLIC_URL", "https://me:hidden@apim-dr.example.com"),
-            ("APIM_DR_LOG", "apim_dr=loud"),
-            ("APIM_DR_RESTORE_CONFIRM", "no"),
-            ("APIM_DR_RESTORE_TARGETS", "a,,b"),
-            ("APIM_DR_BACKUP_DEADLINE", "-6h"),
-            ("APIM_DR_RESTORE_DEADLINE", "soon"),
-            ("APIM_DR_CLOCK", "http://127.0.0.1:8787/clock"),
-            ("APIM_DR_REQUIRE_PRINCIPAL", "true"),
-            ("AZURE_TENANT_ID", "not a tenant"),
-            ("FUNCTIONS_CUSTOMHANDLER_PORT", "99999"),
-        ];
-        for (name, value) in wrong {
-            let problems = read(&[(name, value)]).problems;
-            assert!(problems.iter().any(|problem| problem.setting == name), "{name}: {problems:?}");
-            assert!(!format!("{problems:?}").contains(value), "{name}: {problems:?}");
-        }
-    }
-
-    #[test]
-    fn the_time_may_only_come_from_an_emulator_on_this_machine() {
-        let read = |clock| read(&[("APIM_DR_ALLOW_HTTP_LOOPBACK", "true"), ("APIM_DR_CLOCK", clock)]);
-        let settings = read("http://127.0.0.1:8787/_emulator/clock");
-        assert_eq!((settings.problems, settings.clock.is_some()), (vec![], true));
-        for elsewhere in
-            ["http://example.com/clock", "https://127.0.0.1:8787/clock", "http://u:p@127.0.0.1/c", "clock"]
-        {
-            let settings = read(elsewhere);
-            let named: Vec<_> = settings.problems.iter().map(|problem| problem.setting.as_str()).collect();
-            assert_eq!((named, settings.clock), (vec!["APIM_DR_CLOCK"], None), "{elsewhere}");
-        }
-    }
-
-    #[test]
-    fn under_the_host_its_port_wins_and_what_it_needs_is_demanded() {
-        let settings = read(&[("FUNCTIONS_CUSTOMHANDLER_PORT", "4711"), ("APIM_DR_LISTEN", "127.0.0.1:1")]);
-        assert_eq!(settings.listen.to_string(), "127.0.0.1:4711");
-        let named: Vec<_> = settings.problems.iter().map(|problem| problem.setting.as_str()).collect();
-        assert_eq!(named, ["APIM_DR_BACKUP_SCHEDULE", "APIM_DR_RECORDS"]);
-    }
-
-    #[test]
-    fn a_misspelt_setting_is_pointed_out() {
-        let settings = read(&[("APIM_DR_RECORD", "memory:")]);
-        assert_eq!(settings.warnings, ["APIM_DR_RECORD is not a setting of this version"]);
-    }
-
-    #[test]
-    fn links_are_https_except_on_this_machine() {
-        let url = |host: &str| public_url_of(&host.parse().unwrap());
-        assert_eq!(url("localhost:7071"), "http://localhost:7071");
-        assert_eq!(url("127.0.0.1:7071"), "http://127.0.0.1:7071");
-        assert_eq!(url("[::1]:7071"), "http://[::1]:7071");
-        assert_eq!(url("app.azurewebsites.net"), "https://app.azurewebsites.net");
-        assert_eq!(url("localhost.example.com"), "https://localhost.example.com");
-    }
 }

@@ -3,6 +3,7 @@
 //! Proxied HTTP comes in on `/api/...`; what is not proxied comes as an envelope on
 //! `/<function folder>`, is turned into the same request, and is answered by the same handler.
 
+mod guard;
 mod health;
 mod invocation;
 mod link;
@@ -27,7 +28,7 @@ use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
-use crate::{app::Gate, domain::Kind};
+use crate::{app::Gate, domain::Kind, settings::KeyUse};
 use invocation::{HttpFunction, Invocation, InvocationResult};
 use problem::ProblemDetails;
 
@@ -51,10 +52,8 @@ const HTTP_FUNCTIONS: [HttpFunction; 5] = [
 pub(crate) fn router(gate: Arc<Gate>) -> Router {
     let under_host = gate.settings().under_host;
     let api = api(gate.clone());
-    let timers = Router::new()
-        .route("/timer-trigger", post(timers::timer))
-        .route("/sweep-trigger", post(timers::sweep))
-        .with_state(gate);
+    // Only the host sends these. Stand-alone nobody needs them, and they ask for no key.
+    let timers = if under_host { timers(gate) } else { Router::new() };
     let envelopes = HTTP_FUNCTIONS.into_iter().fold(Router::new(), |router, function| {
         let api = api.clone();
         router.route(&format!("/{}", function.folder), post(move |body| invoke(function, api, body)))
@@ -74,14 +73,29 @@ pub(crate) fn router(gate: Arc<Gate>) -> Router {
     router.layer(middleware::from_fn(in_span))
 }
 
-/// The routes as callers know them.
-fn api(gate: Arc<Gate>) -> Router {
+/// What the host calls by itself.
+fn timers(gate: Arc<Gate>) -> Router {
     Router::new()
-        .route("/api/backup", post(|state, request| start::start(Kind::Backup, state, request)))
-        .route("/api/restore", post(|state, request| start::start(Kind::Restore, state, request)))
-        .route("/api/operations/{id}", get(operations::show))
+        .route("/timer-trigger", post(timers::timer))
+        .route("/sweep-trigger", post(timers::sweep))
+        .with_state(gate)
+}
+
+/// The routes as callers know them. A link carries its own token, and health has no data: they are not guarded.
+fn api(gate: Arc<Gate>) -> Router {
+    let guarded = |key_use, routes: Router<Arc<Gate>>| {
+        routes.route_layer(middleware::from_fn_with_state((gate.clone(), key_use), guard::guard))
+    };
+    let backup = post(|state, request| start::start(Kind::Backup, state, request));
+    let restore = post(|state, request| start::start(Kind::Restore, state, request));
+    let status = Router::new()
         .route("/api/status", get(no_status_page))
-        .route("/api/status/{view}", get(no_status_page))
+        .route("/api/status/{view}", get(no_status_page));
+    Router::new()
+        .merge(guarded(KeyUse::Backup, Router::new().route("/api/backup", backup)))
+        .merge(guarded(KeyUse::Restore, Router::new().route("/api/restore", restore)))
+        .merge(guarded(KeyUse::Status, status))
+        .route("/api/operations/{id}", get(operations::show))
         .route("/api/health", get(health::health))
         .with_state(gate)
         .layer(CatchPanicLayer::new())
@@ -119,7 +133,7 @@ async fn request_in(function: HttpFunction, body: Body) -> Result<Request, Probl
     })
 }
 
-/// Stand-alone there is no key in front of us, and any web page that the operator opens can post to loopback.
+/// Stand-alone there may be no key in front of us, and any web page that the operator opens can post to loopback.
 /// Browsers say so (Fetch standard: `Origin` goes with every POST).
 async fn no_web_pages(request: Request, next: Next) -> Response {
     let headers = request.headers();

@@ -10,6 +10,7 @@ mod clock;
 mod demo;
 mod faults;
 mod functions;
+mod guard;
 mod host;
 mod http;
 mod looks;

@@ -46,7 +46,7 @@ impl Place {
         self.variables.push((name.to_owned(), value.to_owned()));
     }
 
-    fn records(&self) -> std::path::PathBuf {
+    pub(crate) fn records(&self) -> std::path::PathBuf {
         self.folder.path().join("records")
     }
 
@@ -74,7 +74,11 @@ impl Place {
 
     /// Starts the server on a free port.
     pub(crate) async fn serve(&self) -> Server {
-        let mut child = self.command(&["serve", "--listen", "127.0.0.1:0"]).spawn().unwrap();
+        self.serve_with(&["serve", "--listen", "127.0.0.1:0"]).await
+    }
+
+    pub(crate) async fn serve_with(&self, arguments: &[&str]) -> Server {
+        let mut child = self.command(arguments).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut server = Server { child, lines, log: String::new(), url: String::new() };
         let listening = server.wait_for(|line| line["message"] == "listening").await;
@@ -87,7 +91,7 @@ impl Place {
 pub(crate) struct Server {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
-    log: String,
+    pub(crate) log: String,
     pub(crate) url: String,
 }
 
@@ -179,22 +183,6 @@ async fn a_server_killed_before_it_could_write_azures_answer_never_posts_again()
     assert_eq!((after.status.as_u16(), after.json()["phase"].as_str()), (202, Some("Starting")), "{after:?}");
     assert_eq!(server.end("-TERM").await, Some(0));
     assert_eq!((place.emulator.posts("backup"), place.emulator.accepted("backup")), (1, 1));
-}
-
-#[tokio::test]
-async fn a_web_page_cannot_start_anything_on_a_server_without_keys() {
-    let place = Place::start().await;
-    let server = place.serve().await;
-    let client = reqwest::Client::new();
-    let envelope = json!({"Data": {"req": {"Method": "POST", "Body": seed("restore").to_string()}}});
-    for (path, body) in [("api/restore", seed("restore")), ("restore-trigger", envelope)] {
-        for (name, value) in [("origin", "https://example.com"), ("sec-fetch-site", "cross-site")] {
-            let request = client.post(format!("{}/{path}", server.url)).header(name, value);
-            let answer = Answer::of(request.body(body.to_string()).send().await.unwrap()).await;
-            assert_eq!(answer.status, 403, "{path}, {name}: {answer:?}");
-        }
-    }
-    assert_eq!(place.emulator.requests().len(), 0);
 }
 
 #[tokio::test]
