@@ -156,6 +156,11 @@ impl Emulator {
         self.shared.world().accepted.of(kind)
     }
 
+    /// The tokens that were issued and not forgotten since.
+    pub fn tokens(&self) -> Vec<String> {
+        self.shared.world().tokens.keys().cloned().collect()
+    }
+
     /// Adds a fault; earlier ones strike first.
     pub fn inject(&self, fault: Fault) {
         self.shared.world().faults.push(fault);

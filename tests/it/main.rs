@@ -20,4 +20,6 @@ mod places;
 mod process;
 mod recordings;
 mod repeats;
+mod secrets;
+mod steps;
 mod tls;

@@ -97,6 +97,8 @@ impl Arm {
         access: &Access,
         may_send: &(dyn Fn() -> bool + Sync),
     ) -> Result<Response, Unanswered> {
+        // A failure may be told long after the request that brought the secret, to one that did not.
+        request.hide(&access.client_secret);
         let token = self.token(access).await?;
         let response = self.send(&mut request, &token, may_send).await?;
         if response.status != 401 {
@@ -209,7 +211,7 @@ impl ApiManagement for Arm {
         };
         let mut request = Request::post(url.clone(), "application/json", body, Repeat::Never);
         request.set_client_id(&attempt);
-        request.hide(access_key.into_iter().chain(&access.client_secret));
+        request.hide(access_key);
         match self.exchange(request, access, may_post).await {
             Ok(response) => lro::begin(&url, &response),
             Err(Unanswered::Token(error)) => Answer::NotSent { reason: error.to_string() },
