@@ -1,5 +1,7 @@
 //! Who is let in: keys where no host checks them, principals where one is demanded, bodies without secrets.
 
+use std::time::Duration;
+
 use apim_dr::emulator::accounts;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -239,7 +241,9 @@ async fn where_secrets_are_not_wanted_each_is_named_with_what_to_do_instead() {
 #[tokio::test]
 async fn an_address_that_others_reach_is_listened_on_only_with_keys() {
     let mut place = Place::start().await;
-    let refused = place.run(&["serve", "--listen", "0.0.0.0:0"], "").await;
+    // One that listens would not end.
+    let refused = place.run(&["serve", "--listen", "0.0.0.0:0"], "");
+    let refused = tokio::time::timeout(Duration::from_secs(20), refused).await.expect("it listens");
     assert_eq!(refused.code, Some(64), "{refused:?}");
     assert!(refused.err.contains("APIM_DR_KEYS"), "{refused:?}");
     place.set("APIM_DR_LISTEN", "0.0.0.0:0");
