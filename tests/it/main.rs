@@ -21,5 +21,4 @@ mod process;
 mod recordings;
 mod repeats;
 mod secrets;
-mod steps;
 mod tls;
