@@ -1,5 +1,7 @@
 // Azurite on a free port, in memory, until standard input ends: so it never outlives whoever started it.
 // Each line read is the name of a container, which is made; the answer is one line of JSON that tells how to reach it.
+// Node 18, as Debian 12 has it, does not show it to everybody.
+globalThis.crypto ??= require("node:crypto").webcrypto;
 const { BlobServiceClient, ContainerSASPermissions, StorageSharedKeyCredential } = require("@azure/storage-blob");
 const readline = require("node:readline");
 

@@ -42,12 +42,15 @@ const APP: [(&str, &str); 3] = [
     ("AZURE_CLIENT_SECRET", accounts::CLIENT_SECRET),
 ];
 
+/// None: a secret is demanded and not given.
+const NOBODY: [(&str, &str); 1] = [("APIM_DR_CREDENTIAL", "client-secret")];
+
 #[tokio::test]
 async fn a_look_tells_a_blob_from_none_and_none_from_a_missing_container() {
     let emulator = Emulator::start(Config::default()).await.unwrap();
-    let reader = reader(&emulator, &APP);
     let key = Secret::new(accounts::ACCOUNT_KEY);
-    for access_key in [Some(&key), None] {
+    for (access_key, identity) in [(Some(&key), &NOBODY[..]), (None, &APP)] {
+        let reader = reader(&emulator, identity);
         for name in ["apimbackup", "a/b/ü with [every] ~ %41 kind"] {
             let blob = blob(accounts::CONTAINER, name);
             emulator.delete_blob(accounts::STORAGE_ACCOUNT, accounts::CONTAINER, name);
@@ -85,7 +88,7 @@ async fn a_look_that_is_refused_says_what_is_missing_and_one_that_fails_is_repea
     emulator.inject(Fault::once("HEAD", "/blob/", answer(503, "ServerBusy")));
     assert_eq!(look(Some(&key)).await, BlobLook::Absent);
     assert_eq!(emulator.faults_left(), 0);
-    let nobody = self::reader(&emulator, &[("APIM_DR_CREDENTIAL", "client-secret")]);
+    let nobody = self::reader(&emulator, &NOBODY);
     let told = reason(nobody.look(&blob(accounts::CONTAINER, "apimbackup"), None).await);
     assert!(told.starts_with("no token for storage: a client secret also needs AZURE_TENANT_ID"), "{told}");
     let wrong = Secret::new("not base64!");

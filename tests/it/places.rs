@@ -1,9 +1,10 @@
-//! The records in a container, on Azurite, through the whole program.
+//! The records in a container, through the whole program: on Azurite, and by an identity on the emulator.
 
 use std::{collections::BTreeMap, error::Error as _, sync::Arc};
 
 use apim_dr::{
     app::{App, NotOpened},
+    emulator::accounts,
     ports::SystemClock,
     settings::Settings,
 };
@@ -12,6 +13,7 @@ use object_store::path::Path;
 use crate::{
     azurite::{ACCOUNT, Container},
     bed::{Bed, seed},
+    process::Place,
 };
 
 /// The settings of an app whose records are in the container, and some more.
@@ -109,4 +111,31 @@ async fn what_keeps_us_out_of_the_records_is_told_once_with_its_remedy_and_witho
     // Under the host the Azure CLI is not tried, so there is no identity.
     let host = [("FUNCTIONS_CUSTOMHANDLER_PORT", "7071"), ("APIM_DR_BACKUP_SCHEDULE", "0 0 1 * * *")];
     check(&host, "gets no token").await;
+}
+
+#[tokio::test]
+async fn under_the_host_the_records_are_in_its_account_by_the_identity_that_it_names() {
+    const CONTAINER: &str = "azure-webjobs-hosts";
+    let mut place = Place::start().await;
+    place.emulator.put_blob(accounts::STORAGE_ACCOUNT, CONTAINER, "made/by/the/host", "");
+    for (name, value) in [
+        ("APIM_DR_RECORDS", ""),
+        ("FUNCTIONS_CUSTOMHANDLER_PORT", "7071"),
+        ("APIM_DR_BACKUP_SCHEDULE", "0 0 1 * * *"),
+        ("AzureWebJobsStorage__accountName", accounts::STORAGE_ACCOUNT),
+        ("AzureWebJobsStorage__credential", "managedidentity"),
+        ("AzureWebJobsStorage__clientId", accounts::USER_IDENTITY_CLIENT_ID),
+    ] {
+        place.set(name, value);
+    }
+    let ended = place.run(&["backup", "--payload", "-"], &seed("backup").to_string()).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let names: Vec<_> = place.emulator.blobs(accounts::STORAGE_ACCOUNT, CONTAINER);
+    let ours = names.iter().filter(|(name, ..)| name.starts_with("apim-dr/")).count();
+    assert!(ours > 5 && ours == names.len() - 1, "{names:?}");
+    let requests = place.emulator.requests();
+    let asked: Vec<_> = requests.iter().filter(|request| request.path.starts_with("/msi/token")).collect();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert!(asked[0].path.contains("storage.azure.com"), "{asked:?}");
+    assert!(asked[0].path.contains(accounts::USER_IDENTITY_CLIENT_ID), "{asked:?}");
 }
