@@ -81,11 +81,12 @@ impl Clock for SystemClock {
     }
 }
 
-/// Who calls Azure Resource Manager, with the secret if the caller brought one.
+/// Who calls Azure Resource Manager, with the secrets that the request brought. All of them: an answer to any call may
+/// echo any of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
     pub caller: Caller,
-    pub client_secret: Option<Secret>,
+    pub credentials: Credentials,
 }
 
 /// A start as it is posted.
@@ -93,8 +94,6 @@ pub struct Access {
 pub struct Order<'a> {
     pub plan: &'a Plan,
     pub access: &'a Access,
-    /// Key of the storage account, if the plan's access is by key.
-    pub access_key: Option<&'a Secret>,
     pub attempt: AttemptId,
 }
 

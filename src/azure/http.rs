@@ -161,7 +161,7 @@ impl Http {
             ..request.ids()
         };
         let status = incoming.status().as_u16();
-        let body = without(&request.secrets, status, body);
+        let body = without(request, status, body);
         tracing::debug!(
             azure.status = status,
             azure.request_id = ids.request,

@@ -203,7 +203,8 @@ impl CredentialProvider for Credentials {
                 split_sas(sas.expose()).map_err(|_| unusable("the SAS is not the query of a URL"))?,
             ),
             BlobAccess::App | BlobAccess::Managed(_) => {
-                let access = Access { caller: Caller::App, client_secret: None };
+                let access =
+                    Access { caller: Caller::App, credentials: crate::domain::Credentials::default() };
                 let token = self.tokens.token(&access, AUDIENCE).await;
                 let token = token.map_err(|error| unusable(format!("{NO_TOKEN}: {error}")))?;
                 AzureCredential::BearerToken(token.expose().to_owned())

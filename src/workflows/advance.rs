@@ -101,7 +101,7 @@ async fn start(ports: &Ports, entry: Entry, may_start: &(dyn Fn() -> bool + Sync
         Err(error @ RecordsError::Corrupt { .. }) => return wait(ports, entry, error.to_string()).await,
         Err(source) => return Err(unreached(source)),
     };
-    let access = Access { caller: plan.caller.clone(), client_secret: credentials.client_secret.clone() };
+    let access = Access { caller: plan.caller.clone(), credentials };
     // What cannot work is said at once, not after the service was waited for.
     match ports.azure.prepare(plan, &access).await {
         Ok(()) => {}
@@ -125,10 +125,10 @@ async fn start(ports: &Ports, entry: Entry, may_start: &(dyn Fn() -> bool + Sync
         Err(ReadError::Definite(error)) => return record(ports, entry, refused(error)).await,
     }
     let blob = match plan.kind {
-        Kind::Backup => ports.blobs.look(&plan.blob, credentials.access_key.as_ref()).await,
+        Kind::Backup => ports.blobs.look(&plan.blob, access.credentials.access_key.as_ref()).await,
         Kind::Restore => BlobLook::Unread { reason: "a restore does not write it".to_owned() },
     };
-    post(ports, entry, &access, &credentials, blob, may_start).await
+    post(ports, entry, &access, blob, may_start).await
 }
 
 /// Writes down that it starts, posts, and writes down what became of that. The service was just seen idle, and then
@@ -137,7 +137,6 @@ pub(super) async fn post(
     ports: &Ports,
     entry: Entry,
     access: &Access,
-    credentials: &Credentials,
     blob: BlobLook,
     may_start: &(dyn Fn() -> bool + Sync),
 ) -> Result<Step, Error> {
@@ -158,7 +157,7 @@ pub(super) async fn post(
                 Some(newest) if newest.writer == started.writer => {
                     let answer =
                         Answer::NotSent { reason: format!("writing down the start failed: {source}") };
-                    record_answer(ports, newest, attempt, answer, credentials).await
+                    record_answer(ports, newest, attempt, answer, &access.credentials).await
                 }
                 _ => Err(Error::Records { action: "starting", id, source }),
             };
@@ -166,27 +165,25 @@ pub(super) async fn post(
     }
     let in_time =
         || may_start() && later(ports.azure.now(), POST_TIMEOUT) <= post_until.min(operation.deadline);
-    let access_key = credentials.access_key.as_ref();
-    let answer = ports.azure.start(Order { plan, access, access_key, attempt }, &in_time).await;
-    record_answer(ports, started, attempt, answer, credentials).await
+    let answer = ports.azure.start(Order { plan, access, attempt }, &in_time).await;
+    record_answer(ports, started, attempt, answer, &access.credentials).await
 }
 
 /// Running: one look at what Azure says; where it says nothing, at the service and the blob.
 async fn poll(ports: &Ports, entry: Entry, may_start: &(dyn Fn() -> bool + Sync)) -> Result<Step, Error> {
     let operation = &entry.operation;
-    let credentials = credentials_for_watching(ports, operation).await?;
+    let access = access_for_watching(ports, operation).await?;
     let Some(continuation) = operation.continuation.clone() else {
         let lost = operation.unknown_outcome().error;
-        return Box::pin(recover::watch(ports, entry, credentials, lost, may_start)).await;
+        return Box::pin(recover::watch(ports, entry, access, lost, may_start)).await;
     };
-    let access = access_for_watching(operation, credentials.as_ref());
     match ports.azure.poll(&continuation, &access).await {
         Poll::Succeeded { ids } => record(ports, entry, Event::Completed { ids }).await,
         Poll::Failed(error) => {
             let failure = operation.failed_by_azure(error);
             record(ports, entry, failed(failure)).await
         }
-        Poll::Refused(error) => Box::pin(recover::watch(ports, entry, credentials, error, may_start)).await,
+        Poll::Refused(error) => Box::pin(recover::watch(ports, entry, access, error, may_start)).await,
         Poll::Running { .. } | Poll::Unread { .. } if is_given_up(ports, operation) => {
             let reason = operation.waiting.as_deref().unwrap_or("Azure still called it running");
             let failure = given_up(reason);
@@ -222,27 +219,16 @@ pub(super) fn given_up(reason: &str) -> Failure {
     Failure::unknown(AzureError::local(format!("gave up watching after 48 hours: {reason}")))
 }
 
-/// The secrets of a started operation. A seal that no longer opens must not end what already runs: `None`.
-pub(super) async fn credentials_for_watching(
-    ports: &Ports,
-    operation: &Operation,
-) -> Result<Option<Credentials>, Error> {
+/// Who watches a started operation. A seal that no longer opens must not end what already runs: then it is the app
+/// itself, without the secrets.
+pub(super) async fn access_for_watching(ports: &Ports, operation: &Operation) -> Result<Access, Error> {
     match ports.journal.credentials(operation).await {
-        Ok(credentials) => Ok(Some(credentials)),
+        Ok(credentials) => Ok(Access { caller: operation.plan.caller.clone(), credentials }),
         Err(error @ RecordsError::Sealed { .. }) => {
             tracing::warn!(operation.id = %operation.id, "{error}; watching with the app's own identity");
-            Ok(None)
+            Ok(Access { caller: Caller::App, credentials: Credentials::default() })
         }
         Err(source) => Err(Error::Records { action: "watching", id: operation.id, source }),
-    }
-}
-
-pub(super) fn access_for_watching(operation: &Operation, credentials: Option<&Credentials>) -> Access {
-    match credentials {
-        Some(Credentials { client_secret, .. }) => {
-            Access { caller: operation.plan.caller.clone(), client_secret: client_secret.clone() }
-        }
-        None => Access { caller: Caller::App, client_secret: None },
     }
 }
 

@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use super::{
     Error,
-    advance::{Next, Step, access_for_watching, credentials_for_watching, given_up, is_given_up, post},
+    advance::{Next, Step, access_for_watching, given_up, is_given_up, post},
     record::{again, failed, record},
 };
 use crate::{
-    domain::{
-        Attempt, AzureError, BlobLook, Conclusion, Credentials, Entry, Event, Failure, Kind, Sight, later,
-    },
+    domain::{Attempt, AzureError, BlobLook, Conclusion, Entry, Event, Failure, Kind, Sight, later},
     ports::{Access, Poll, Ports, ReadError},
 };
 
@@ -25,8 +23,7 @@ pub(super) async fn resolve(
     may_start: &(dyn Fn() -> bool + Sync),
 ) -> Result<Step, Error> {
     let operation = &entry.operation;
-    let credentials = credentials_for_watching(ports, operation).await?;
-    let access = access_for_watching(operation, credentials.as_ref());
+    let access = access_for_watching(ports, operation).await?;
     // An attempt before the newest, that Azure turned out to have taken: its success is success.
     let older: Vec<_> = operation.older_accepted().filter_map(Attempt::continuation).cloned().collect();
     let mut runs = None;
@@ -42,14 +39,14 @@ pub(super) async fn resolve(
         return Ok(again(ports, entry, after));
     }
     let lost = operation.unknown_outcome().error;
-    look(ports, entry, &access, credentials, lost, may_start).await
+    look(ports, entry, &access, lost, may_start).await
 }
 
 /// Running, but there is nothing to ask, or what we ask refuses to tell (`lost`).
 pub(super) async fn watch(
     ports: &Ports,
     entry: Entry,
-    credentials: Option<Credentials>,
+    access: Access,
     lost: AzureError,
     may_start: &(dyn Fn() -> bool + Sync),
 ) -> Result<Step, Error> {
@@ -63,8 +60,7 @@ pub(super) async fn watch(
         let until = ports.azure.now();
         return record(ports, entry, Event::Unread { reason, until }).await;
     }
-    let access = access_for_watching(operation, credentials.as_ref());
-    look(ports, entry, &access, credentials, lost, may_start).await
+    look(ports, entry, &access, lost, may_start).await
 }
 
 /// One look at everything there is to see.
@@ -72,7 +68,6 @@ async fn look(
     ports: &Ports,
     entry: Entry,
     access: &Access,
-    credentials: Option<Credentials>,
     lost: AzureError,
     may_start: &(dyn Fn() -> bool + Sync),
 ) -> Result<Step, Error> {
@@ -89,10 +84,7 @@ async fn look(
         return Ok(Step { next: Next::At(operation.post_until()), operation: entry.operation });
     }
     let blob = match (plan.kind, &busy) {
-        (Kind::Backup, None) => {
-            let key = credentials.as_ref().and_then(|credentials| credentials.access_key.as_ref());
-            ports.blobs.look(&plan.blob, key).await
-        }
+        (Kind::Backup, None) => ports.blobs.look(&plan.blob, access.credentials.access_key.as_ref()).await,
         _ => BlobLook::Unread { reason: "nobody looked".to_owned() },
     };
     let now = ports.azure.now();
@@ -113,12 +105,11 @@ async fn look(
             record(ports, entry, failed(Failure::unknown(lost))).await
         }
         Conclusion::Record(event) => record(ports, entry, event).await,
-        Conclusion::StartAgain => match credentials {
-            Some(credentials) => {
-                Box::pin(start_again(ports, entry, access, &credentials, sight, may_start)).await
-            }
-            None => record(ports, entry, failed(Failure::unknown(lost))).await,
-        },
+        // Only as the one who asked for it.
+        Conclusion::StartAgain if access.caller != plan.caller => {
+            record(ports, entry, failed(Failure::unknown(lost))).await
+        }
+        Conclusion::StartAgain => Box::pin(start_again(ports, entry, access, sight, may_start)).await,
     }
 }
 
@@ -126,12 +117,11 @@ async fn start_again(
     ports: &Ports,
     entry: Entry,
     access: &Access,
-    credentials: &Credentials,
     sight: Sight,
     may_start: &(dyn Fn() -> bool + Sync),
 ) -> Result<Step, Error> {
     match ports.azure.prepare(&entry.operation.plan, access).await {
-        Ok(()) => post(ports, entry, access, credentials, sight.blob, may_start).await,
+        Ok(()) => post(ports, entry, access, sight.blob, may_start).await,
         Err(ReadError::Transient(error)) => {
             tracing::warn!(operation.id = %entry.operation.id, azure.error = %error, "it cannot be started again now");
             Ok(again(ports, entry, PAUSE))

@@ -55,7 +55,7 @@ async fn a_backup_whose_records_are_in_a_container_survives_a_restart() {
     assert_eq!(bed.emulator.posts("backup"), 1);
     let listed = container.store().list_with_delimiter(Some(&Path::from("deep/down"))).await.unwrap();
     let names: Vec<_> = listed.common_prefixes.iter().filter_map(Path::filename).collect();
-    assert_eq!(names, ["history", "locks", "operations"]);
+    assert_eq!(names, ["history", "locks", "operations", "requests"]);
 }
 
 #[tokio::test]

@@ -242,17 +242,18 @@ async fn a_server_that_logs_all_it_can_shows_no_secret_however_an_operation_ends
         let (code, message) = ("BackupFailed".to_owned(), message.to_owned());
         Effect::FailOperation { after_polls: 0, status: 400, code, message }
     };
-    for (method, path, effect) in [
-        ("POST", "/backup?", echo(400, accounts::ACCOUNT_KEY)),
-        ("POST", "/backup?", echo(403, &format!("Bearer {token}"))),
-        ("POST", "/backup?", echo(307, accounts::ACCOUNT_KEY)),
-        ("POST", "/backup?", failing(accounts::CLIENT_SECRET)),
-        ("GET", "operationresults", echo(404, &token)),
-        ("GET", "/service/sampleapim?", echo(403, &token)),
+    for (method, path, effect, phase) in [
+        ("POST", "/backup?", echo(400, accounts::ACCOUNT_KEY), "Failed"),
+        ("POST", "/backup?", echo(403, &format!("Bearer {token}")), "Failed"),
+        ("POST", "/backup?", echo(307, accounts::ACCOUNT_KEY), "Failed"),
+        ("POST", "/backup?", failing(accounts::CLIENT_SECRET), "Failed"),
+        ("POST", "/backup?", failing(accounts::ACCOUNT_KEY), "Failed"),
+        ("GET", "operationresults", echo(404, &token), "Succeeded"),
+        ("GET", "/service/sampleapim?", echo(403, &token), "Failed"),
     ] {
         place.emulator.inject(Fault::once(method, path, effect));
         let request = backup(&server, json!({}));
-        server.follow(&place, request, "Failed").await;
+        server.follow(&place, request, phase).await;
     }
     place.emulator.inject(Fault::once("POST", "/oauth2/", echo(400, WRONG_SECRET)));
     let request = backup(&server, json!({"clientSecret": WRONG_SECRET}));
@@ -353,6 +354,8 @@ async fn no_fault_of_azure_brings_a_secret_into_the_records_or_an_answer() {
         ("POST", "/oauth2/", echo(401, accounts::CLIENT_SECRET)),
         ("GET", "operationresults", echo(500, accounts::ACCOUNT_KEY)),
         ("GET", "operationresults", echo(410, accounts::CLIENT_SECRET)),
+        ("GET", "operationresults", echo(410, accounts::ACCOUNT_KEY)),
+        ("GET", "/service/sampleapim?", echo(403, accounts::ACCOUNT_KEY)),
     ];
     for (method, path, effect) in start.into_iter().chain(rest) {
         let bed = Bed::start().await;

@@ -18,7 +18,7 @@ use super::{
     storage::Storage,
 };
 use crate::{
-    domain::{Answer, AzureError, Continuation, Kind, Plan, Secret, ServiceId, ServiceStatus},
+    domain::{Answer, AzureError, Continuation, Credentials, Kind, Plan, Secret, ServiceId, ServiceStatus},
     ports::{Access, ApiManagement, Clock, Order, Poll, ReadError},
 };
 
@@ -98,7 +98,8 @@ impl Arm {
         may_send: &(dyn Fn() -> bool + Sync),
     ) -> Result<Response, Unanswered> {
         // A failure may be told long after the request that brought the secret, to one that did not.
-        request.hide(&access.client_secret);
+        let Credentials { client_secret, access_key } = &access.credentials;
+        request.hide(client_secret.iter().chain(access_key));
         let token = self.token(access).await?;
         let response = self.send(&mut request, &token, may_send).await?;
         if response.status != 401 {
@@ -201,7 +202,8 @@ impl ApiManagement for Arm {
     }
 
     async fn start(&self, order: Order<'_>, may_post: &(dyn Fn() -> bool + Sync)) -> Answer {
-        let Order { plan, access, access_key, attempt } = order;
+        let Order { plan, access, attempt } = order;
+        let access_key = access.credentials.access_key.as_ref();
         let prepared = self
             .url(&plan.service, Some(plan.kind))
             .and_then(|url| Ok((url, wire::start_body(plan, access_key, self.api_version)?)));
@@ -211,7 +213,6 @@ impl ApiManagement for Arm {
         };
         let mut request = Request::post(url.clone(), "application/json", body, Repeat::Never);
         request.set_client_id(&attempt);
-        request.hide(access_key);
         match self.exchange(request, access, may_post).await {
             Ok(response) => lro::begin(&url, &response),
             Err(Unanswered::Token(error)) => Answer::NotSent { reason: error.to_string() },

@@ -9,7 +9,7 @@ use crate::{
         cloud::{Cloud, Overrides},
         testing::{ManualClock, Reply, Seen, Server},
     },
-    domain::{AttemptId, BlobRef, Caller, StorageAccess},
+    domain::{AttemptId, BlobRef, Caller, Credentials, StorageAccess},
 };
 
 const SERVICE: &str =
@@ -69,7 +69,10 @@ fn access() -> Access {
             tenant: "contoso.onmicrosoft.com".parse().unwrap(),
             client_id: "11111111-2222-3333-4444-555555555555".parse().unwrap(),
         },
-        client_secret: Some(Secret::new("client secret")),
+        credentials: Credentials {
+            client_secret: Some(Secret::new("client secret")),
+            access_key: Some(Secret::new(KEY)),
+        },
     }
 }
 
@@ -92,9 +95,8 @@ fn plan() -> Plan {
 }
 
 async fn start(arm: &Arm, may_post: &(dyn Fn() -> bool + Sync)) -> Answer {
-    let key = Secret::new(KEY);
     let attempt = AttemptId::random();
-    arm.start(Order { plan: &plan(), access: &access(), access_key: Some(&key), attempt }, may_post).await
+    arm.start(Order { plan: &plan(), access: &access(), attempt }, may_post).await
 }
 
 #[tokio::test]

@@ -108,7 +108,7 @@ impl TokenConfig {
     /// The identity of `access`, or which settings are missing.
     pub(super) fn identity<'a>(&'a self, access: &'a Access) -> Result<Identity<'a>, AzureError> {
         if let Caller::Application { tenant, client_id } = &access.caller {
-            let secret = access.client_secret.as_ref().ok_or_else(|| {
+            let secret = access.credentials.client_secret.as_ref().ok_or_else(|| {
                 AzureError::local(format!("the secret of application {client_id} is not at hand"))
                     .with_remedy(
                         "send the request again with its clientSecret, or without any credential field",
@@ -198,7 +198,9 @@ mod tests {
     const CLIENT: &str = "11111111-2222-3333-4444-555555555555";
 
     fn access(caller: Caller, secret: Option<&str>) -> Access {
-        Access { caller, client_secret: secret.map(Secret::new) }
+        let credentials =
+            crate::domain::Credentials { client_secret: secret.map(Secret::new), ..Default::default() };
+        Access { caller, credentials }
     }
 
     #[test]

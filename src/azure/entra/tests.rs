@@ -6,7 +6,7 @@ use crate::{
         http::Limits,
         testing::{ManualClock, Reply, Seen, Server},
     },
-    domain::Caller,
+    domain::{Caller, Credentials},
 };
 
 const AUDIENCE: &str = "https://management.azure.com/";
@@ -15,11 +15,12 @@ const CLIENT: &str = "11111111-2222-3333-4444-555555555555";
 
 fn caller(secret: &str) -> Access {
     let caller = Caller::Application { tenant: TENANT.parse().unwrap(), client_id: CLIENT.parse().unwrap() };
-    Access { caller, client_secret: Some(Secret::new(secret)) }
+    let credentials = Credentials { client_secret: Some(Secret::new(secret)), ..Credentials::default() };
+    Access { caller, credentials }
 }
 
 fn app() -> Access {
-    Access { caller: Caller::App, client_secret: None }
+    Access { caller: Caller::App, credentials: Credentials::default() }
 }
 
 fn tokens(config: TokenConfig, authority: &str, clock: &Arc<ManualClock>) -> Tokens {

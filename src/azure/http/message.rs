@@ -30,7 +30,7 @@ pub(in crate::azure) struct Request {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     pub(super) repeat: Repeat,
-    /// What a refusal must not echo, in every form in which it may.
+    /// What an answer must not echo, in every form in which it may.
     pub(super) secrets: Vec<Secret>,
 }
 
@@ -61,7 +61,7 @@ impl Request {
         }
     }
 
-    /// Has these replaced wherever a refusal echoes them.
+    /// Has these replaced wherever an answer echoes them.
     pub(in crate::azure) fn hide<'a>(&mut self, secrets: impl IntoIterator<Item = &'a Secret>) {
         for secret in secrets.into_iter().map(Secret::expose).filter(|secret| !secret.is_empty()) {
             let json = serde_json::to_string(secret).unwrap_or_default();
@@ -129,13 +129,14 @@ impl Response {
     }
 }
 
-/// The body of a refusal, without what it may have echoed of the request. A success is not shown to anybody.
-pub(super) fn without(secrets: &[Secret], status: u16, body: Bytes) -> Bytes {
-    if status < 300 || secrets.is_empty() {
+/// The body, without what it may echo of the request. The failure of an operation is told with 200 as well; only a
+/// token's success is kept as it is, because it holds one.
+pub(super) fn without(request: &Request, status: u16, body: Bytes) -> Bytes {
+    if request.secrets.is_empty() || (status < 300 && !request.headers.contains_key(AUTHORIZATION)) {
         return body;
     }
     let text = String::from_utf8_lossy(&body).into_owned();
-    secrets.iter().fold(text, |text, secret| text.replace(secret.expose(), Secret::HIDDEN)).into()
+    request.secrets.iter().fold(text, |text, secret| text.replace(secret.expose(), Secret::HIDDEN)).into()
 }
 
 pub(super) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {

@@ -271,7 +271,10 @@ impl ApiManagement for Process {
             if !may_post() {
                 return Answer::NotSent { reason: "too late".to_owned() };
             }
-            assert_eq!(order.access_key.map(Secret::expose), Some(accounts::ACCOUNT_KEY));
+            assert_eq!(
+                order.access.credentials.access_key.as_ref().map(Secret::expose),
+                Some(accounts::ACCOUNT_KEY)
+            );
             self.world.post(order.plan, order.attempt)
         };
         self.fate.meet(post, || Answer::Unknown { error: scripted() }).await
