@@ -1,6 +1,7 @@
 //! The composition root: settings in, a working app out.
 
 use std::{
+    future::Future,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -12,13 +13,13 @@ use tracing::Instrument;
 
 use crate::{
     azure::{Arm, BlobReader, Storage, storage_advice},
-    domain::{OperationId, later},
+    domain::{OperationId, Schedule, Target, later},
     keys::StateKey,
     payload::RestorePolicy,
     ports::{Clock, Ports, RecordsError},
     records::{Location, Records},
     settings::{Problem, RecordsPlace, Settings},
-    workflows::{self, Driver, Swept},
+    workflows::{self, Agenda, Driver, Due, Swept},
 };
 
 /// How long the steps may take that an HTTP trigger takes in the background. It must not be nothing: our clock may
@@ -34,6 +35,9 @@ pub struct App {
     pub restore_policy: RestorePolicy,
     /// Base of the links that callers get; `None`: as they reached us.
     pub public_url: Option<String>,
+    agenda: Agenda,
+    /// Of the timer trigger.
+    schedule: Schedule,
     key: StateKey,
     under_host: bool,
     tasks: TaskTracker,
@@ -42,8 +46,8 @@ pub struct App {
 impl App {
     /// Builds the app that `settings` describe. The records are opened, and probed, here.
     pub async fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, NotOpened> {
-        let arm = match &settings.arm {
-            Some(arm) if settings.problems.is_empty() => arm.clone(),
+        let (arm, schedule) = match (&settings.arm, &settings.schedule) {
+            (Some(arm), Some(schedule)) if settings.problems.is_empty() => (arm.clone(), schedule.clone()),
             _ => return Err(NotOpened::Settings(settings.problems.clone())),
         };
         let endpoints = arm.endpoints.clone();
@@ -69,6 +73,8 @@ impl App {
             driver: Driver::new(ports),
             restore_policy: settings.restore_policy.clone(),
             public_url: settings.public_url.clone(),
+            agenda: Agenda::new(settings.targets.clone()),
+            schedule,
             key,
             under_host: settings.under_host,
             tasks: TaskTracker::new(),
@@ -77,6 +83,10 @@ impl App {
 
     pub fn ports(&self) -> &Ports {
         self.driver.ports()
+    }
+
+    pub fn targets(&self) -> &[Target] {
+        self.agenda.targets()
     }
 
     pub fn key(&self) -> &StateKey {
@@ -101,23 +111,55 @@ impl App {
         self.tasks.spawn(task.in_current_span());
     }
 
-    /// Sweeps in the background and tells how it went. Whoever asked may hang up meanwhile: a POST that is on its
-    /// way must not be dropped with the request that led to it.
+    /// Opens the slots that are due, then sweeps, and tells how it went.
     pub async fn sweep(self: &Arc<Self>, linger: Duration) -> Result<Swept, workflows::Error> {
         let app = self.clone();
-        let sweep = async move { app.driver.sweep(linger).await };
-        match self.tasks.spawn(sweep.in_current_span()).await.map_err(JoinError::try_into_panic) {
-            Ok(swept) => swept,
+        let sweep = async move {
+            app.open_due(None).await;
+            app.driver.sweep(linger).await
+        };
+        self.in_background(sweep).await.unwrap_or_else(|| Ok(Swept::default()))
+    }
+
+    /// The timer trigger fires; `next` is the instant that its status names. Opens the slots that are due, and takes
+    /// their first steps.
+    pub async fn fire(self: &Arc<Self>, next: Option<Timestamp>) -> Vec<Due> {
+        let app = self.clone();
+        let open = async move {
+            let fired = app.schedule.fired(next, app.ports().azure.now());
+            let due = app.open_due(fired).await;
+            due.iter()
+                .filter_map(|due| due.opened.as_ref().ok())
+                .for_each(|operation| app.pursue(operation.id));
+            due
+        };
+        self.in_background(open).await.unwrap_or_default()
+    }
+
+    async fn open_due(&self, fired: Option<Timestamp>) -> Vec<Due> {
+        let ports = self.ports();
+        self.agenda.open_due(ports, ports.azure.now(), fired).await
+    }
+
+    /// Whoever asked may hang up meanwhile: a POST that is on its way must not be dropped with the request that led
+    /// to it. `None`: the runtime ends.
+    async fn in_background<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        match self.tasks.spawn(work.in_current_span()).await.map_err(JoinError::try_into_panic) {
+            Ok(done) => Some(done),
             // A panic is the caller's, as it would be without the task: the invocation fails and shows it.
             Err(Ok(panic)) => std::panic::resume_unwind(panic),
-            Err(Err(_)) => Ok(Swept::default()),
+            Err(Err(_)) => None,
         }
     }
 
-    /// Looks every minute for operations that nobody in this process drives, and pursues them: what another
-    /// process left behind must not wait, and may hold a service that others wait for.
+    /// Opens every minute the slots that are due, looks for operations that nobody in this process drives, and
+    /// pursues them: what another process left behind must not wait, and may hold a service that others wait for.
     pub async fn pursue_what_is_open(self: Arc<Self>) {
         loop {
+            self.open_due(None).await;
             match self.ports().journal.open_operations().await {
                 Ok(open) => open.into_iter().for_each(|id| self.pursue(id)),
                 Err(error) => {

@@ -276,6 +276,14 @@ pub trait Journal: Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<Option<OperationId>, RecordsError>;
 
+    /// The instant at which a target was first seen with this schedule: `now`, if it never was.
+    async fn first_seen(
+        &self,
+        target: &TargetName,
+        schedule: &str,
+        now: Timestamp,
+    ) -> Result<Timestamp, RecordsError>;
+
     /// Writes the history of a closed operation, then forgets that it was open.
     async fn close(&self, terminal: &Entry) -> Result<(), RecordsError>;
 }

@@ -32,8 +32,17 @@ pub enum Command {
         #[command(subcommand)]
         command: OperationsCommand,
     },
+    /// What the schedule backs up
+    Targets {
+        #[command(subcommand)]
+        command: TargetsCommand,
+    },
     /// Print the JSON Schema of the payload
-    Schema,
+    Schema {
+        /// That of the targets instead
+        #[arg(long)]
+        targets: bool,
+    },
     /// Print every setting, its value and its meaning; secrets are hidden
     Settings {
         #[arg(long, short, value_enum, default_value_t)]
@@ -78,6 +87,20 @@ pub enum OperationsCommand {
     },
 }
 
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum TargetsCommand {
+    /// The targets, and when each is next backed up
+    List {
+        #[arg(long, short, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Check the targets and their schedules: 0, or 64 and every problem
+    Validate {
+        #[arg(long, short, value_enum, default_value_t)]
+        output: Output,
+    },
+}
+
 /// How to print.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Output {
@@ -88,6 +111,12 @@ pub enum Output {
 
 #[derive(Debug, Args)]
 pub struct BackupArgs {
+    /// Back up every configured target, all at once
+    #[arg(long, conflicts_with_all = [
+        "payload", "resource_group", "name", "backup_name", "storage_account_name", "storage_account_container",
+        "storage_account_key", "access_type", "client_id", "subscription", "no_wait",
+    ])]
+    pub(super) all: bool,
     #[command(flatten)]
     pub(super) order: OrderArgs,
 }

@@ -11,6 +11,8 @@ pub enum Exit {
     Ok,
     /// 1: an error, or an operation that failed, was cancelled, or whose outcome is unknown.
     Failed,
+    /// 3: some of several did not succeed.
+    Partial,
     /// 5: busy, or skipped because it was busy until its deadline.
     Skipped,
     /// 6: there is no such thing.
@@ -45,6 +47,7 @@ impl Termination for Exit {
         ExitCode::from(match self {
             Self::Ok => 0,
             Self::Failed => 1,
+            Self::Partial => 3,
             Self::Skipped => 5,
             Self::NotFound => 6,
             Self::Usage => 64,

@@ -2,7 +2,7 @@
 
 use std::{io::IsTerminal as _, sync::Arc, time::Duration};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 
 use super::{args::Output, exit::Exit, print, story};
@@ -122,8 +122,33 @@ fn report(operation: &Operation, output: Output) -> anyhow::Result<Exit> {
     Ok(Exit::of(operation.phase))
 }
 
+/// Several operations on one screen: a line for each on a terminal; elsewhere a line for each change.
+pub(super) struct Lines {
+    screen: MultiProgress,
+    terminal: bool,
+}
+
+impl Lines {
+    pub(super) fn new() -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        Self { screen: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()), terminal }
+    }
+
+    pub(super) fn line(&self) -> Progress {
+        let progress = Progress::new();
+        if self.terminal { Progress { bar: self.screen.add(progress.bar), ..progress } } else { progress }
+    }
+
+    pub(super) fn say(&self, message: &str) {
+        // A screen that cannot be drawn has nobody to tell.
+        if !self.terminal || self.screen.println(message).is_err() {
+            eprintln!("{message}");
+        }
+    }
+}
+
 /// A bar with the elapsed time on a terminal; elsewhere a line for each change.
-struct Progress {
+pub(super) struct Progress {
     bar: ProgressBar,
     terminal: bool,
 }
@@ -155,7 +180,12 @@ impl Progress {
         }
     }
 
-    fn finish(&self) {
+    /// One of several.
+    pub(super) fn show_named(&self, name: &str, operation: &Operation) {
+        self.say(&format!("{name}: {}", sentence(operation)));
+    }
+
+    pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }

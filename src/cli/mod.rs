@@ -1,11 +1,13 @@
 //! The command line: commands and flags, and what each prints.
 
+mod all;
 mod args;
 mod exit;
 mod follow;
 mod operations;
 mod start;
 mod story;
+mod targets;
 
 use std::{io::Write as _, sync::Arc, time::Duration};
 
@@ -40,6 +42,7 @@ pub async fn run(command: Command, settings: Settings, environment: &Environment
             serve::serve(gate, listener, serve::stop_signal()).await?;
             Ok(Exit::Ok)
         }
+        Command::Backup(args) if args.all => Box::pin(all::backup(&settings, args.order.output)).await,
         Command::Backup(args) => Box::pin(start::backup(args, settings)).await,
         Command::Restore(args) => Box::pin(start::restore(args, settings)).await,
         Command::Operations { command } => match command {
@@ -56,7 +59,11 @@ pub async fn run(command: Command, settings: Settings, environment: &Environment
                 follow::follow(&open(&settings).await?, id, output).await
             }
         },
-        Command::Schema => print(&serde_json::to_string_pretty(&payload::schema())?),
+        Command::Targets { command } => targets::run(command, &settings),
+        Command::Schema { targets: false } => print(&serde_json::to_string_pretty(&payload::schema())?),
+        Command::Schema { targets: true } => {
+            print(&serde_json::to_string_pretty(&payload::targets_schema())?)
+        }
         Command::Settings { output } => print_settings(&settings, environment, output),
         Command::Emulate(args) => {
             let start = match (args.clock, args.start) {

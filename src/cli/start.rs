@@ -39,7 +39,7 @@ pub(super) async fn restore(args: RestoreArgs, settings: Settings) -> anyhow::Re
 }
 
 async fn start(kind: Kind, body: &[u8], args: &OrderArgs, settings: Settings) -> anyhow::Result<Exit> {
-    let order = payload::parse(kind, body, &settings.restore_policy)
+    let order = payload::parse(kind, body, &settings.restore_policy, &settings.targets)
         .and_then(|Parsed { payload, warnings }| Ok((payload.into_order()?, warnings)));
     let ((plan, credentials), warnings) = match order {
         Ok(order) => order,
@@ -89,6 +89,10 @@ fn body(args: &OrderArgs, settings: &Settings) -> anyhow::Result<Vec<u8>> {
         if let Some(value) = value {
             body = with_field(&body, field, value);
         }
+    }
+    // A target brings its own.
+    if has(&body, "target") {
+        return Ok(body);
     }
     if let Some(subscription) = settings.subscription.as_deref().filter(|_| !has(&body, "subscriptionId")) {
         body = with_field(&body, "subscriptionId", subscription);

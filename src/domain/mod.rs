@@ -15,8 +15,10 @@ mod plan;
 mod recovery;
 #[cfg(test)]
 pub(crate) mod samples;
+mod schedule;
 mod secret;
 mod service;
+mod target;
 mod transition;
 
 pub use azure_error::{AzureError, RequestIds};
@@ -32,6 +34,8 @@ pub use operation::{Attempt, MAX_WATCH, Operation, POST_MARGIN, POST_TIMEOUT, Ph
 pub use outcome::{Answer, BlobLook, Continuation, Evidence, Failure, FailureKind, Verification};
 pub use plan::{BlobRef, Caller, Kind, Plan, StorageAccess};
 pub use recovery::{Conclusion, Sight};
+pub use schedule::Schedule;
 pub use secret::Secret;
 pub use service::{ServiceId, ServiceStatus, Tier};
+pub use target::Target;
 pub use transition::MAX_UNKNOWN_STARTS;

@@ -124,7 +124,7 @@ name!(
     /// Name of a blob: 1 to 1,024 characters, no control characters, not ending in a dot or slash.
     BlobName,
     |text| {
-        (1..=1024).contains(&text.chars().count())
+        (1..=BlobName::LONGEST).contains(&text.chars().count())
             && !text.chars().any(char::is_control)
             && !text.ends_with(['.', '/'])
             && !text.starts_with('/')
@@ -146,6 +146,17 @@ name!(
     },
     "give the target a name: 1 to 40 lower-case letters, digits and dashes, beginning and ending with a letter or digit"
 );
+
+impl BlobName {
+    /// The longest name that Azure takes, in characters.
+    pub const LONGEST: usize = 1024;
+
+    /// The name with a suffix, which has no character that names may not have. Whoever calls this has checked that
+    /// there is room.
+    pub(super) fn with(&self, suffix: &str) -> Self {
+        Self(format!("{self}{suffix}"))
+    }
+}
 
 impl ServiceName {
     /// The name in lower case: API Management names are unique in all of Azure, whatever their case.

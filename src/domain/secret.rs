@@ -20,6 +20,13 @@ impl Secret {
         Self(Zeroizing::new(value.into()))
     }
 
+    /// Whether it is a Key Vault reference that the platform left as it was: it resolves whole app settings only,
+    /// and those it cannot resolve it hands over unresolved.
+    pub fn is_unresolved_reference(&self) -> bool {
+        const REFERENCE: &str = "@Microsoft.KeyVault(";
+        self.0.trim_start().get(..REFERENCE.len()).is_some_and(|start| start.eq_ignore_ascii_case(REFERENCE))
+    }
+
     /// The value itself, for the one request that needs it.
     pub fn expose(&self) -> &str {
         &self.0
@@ -59,6 +66,20 @@ impl Serialize for Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_vault_reference_is_told_from_a_secret() {
+        for (text, is_reference) in [
+            ("@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/s)", true),
+            (" @microsoft.keyvault(VaultName=v;SecretName=s)", true),
+            ("@Microsoft.KeyVault", false),
+            ("s3cr+t/=&~", false),
+            ("ü@Microsoft.KeyVaul", false),
+            ("", false),
+        ] {
+            assert_eq!(Secret::new(text).is_unresolved_reference(), is_reference, "{text:?}");
+        }
+    }
 
     #[test]
     fn a_secret_is_never_shown() {

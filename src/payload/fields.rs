@@ -8,6 +8,10 @@ use super::{
 };
 use crate::domain::{InvalidName, Secret};
 
+/// What to do about a Key Vault reference that the platform handed over as it was.
+pub const KEY_VAULT_REMEDY: &str =
+    "let the app's identity read that vault, check the names in the reference, and restart the app";
+
 /// A value, unless a problem was noted in its place.
 pub(super) type Read<T> = Result<T, Noted>;
 
@@ -15,18 +19,28 @@ pub(super) type Read<T> = Result<T, Noted>;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Noted;
 
+/// The value of a variable of the environment.
+pub(super) type Variables<'a> = &'a dyn Fn(&str) -> Option<Secret>;
+
 /// The fields of an object. What nobody took in the end is not known.
-pub(super) struct Fields {
+pub(super) struct Fields<'a> {
     /// Stands before the names in problems.
     path: &'static str,
     entries: Entries,
+    /// Where secrets may be named instead of given: a caller over HTTP must not read our environment.
+    variables: Option<Variables<'a>>,
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<String>,
 }
 
-impl Fields {
+impl<'a> Fields<'a> {
     pub(super) fn new(path: &'static str, entries: Entries) -> Self {
-        Self { path, entries, problems: Vec::new(), warnings: Vec::new() }
+        Self { path, entries, variables: None, problems: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// With secrets by reference.
+    pub(super) fn referring(entries: Entries, variables: Variables<'a>) -> Self {
+        Self { variables: Some(variables), ..Self::new("", entries) }
     }
 
     pub(super) fn note(&mut self, name: &str, detail: &str, remedy: &str) -> Noted {
@@ -64,7 +78,32 @@ impl Fields {
 
     /// A secret, taken verbatim: white space may be part of it.
     pub(super) fn secret(&mut self, name: &str) -> Read<Option<Secret>> {
-        Ok(self.verbatim(name)?.map(Secret::new))
+        let Some(secret) = self.verbatim(name)?.map(Secret::new) else { return Ok(None) };
+        let Some(variables) = self.variables else { return Ok(Some(secret)) };
+        if secret.is_unresolved_reference() {
+            return Err(self.note(
+                name,
+                "a Key Vault reference, and the platform resolves only those that are a whole app setting",
+                "make it an app setting of its own, and write env:<name of that setting> here",
+            ));
+        }
+        let Some(variable) = secret.expose().strip_prefix("env:") else {
+            self.warn(format!(
+                "{name}: a secret in plain text; better give it to a variable, and write env:<name of it> here"
+            ));
+            return Ok(Some(secret));
+        };
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if variable.is_empty() || !variable.chars().all(is_name) {
+            let remedy = "write env: and the name: letters, digits and _";
+            return Err(self.note(name, "refers to no variable", remedy));
+        }
+        let (detail, remedy) = match variables(variable) {
+            Some(value) if !value.is_unresolved_reference() => return Ok(Some(value)),
+            Some(_) => ("holds a Key Vault reference that was not resolved", KEY_VAULT_REMEDY),
+            None => ("is not set", "set it, or name another"),
+        };
+        Err(self.note(name, &format!("the variable {variable} {detail}"), remedy))
     }
 
     pub(super) fn text(&mut self, name: &str) -> Read<Option<String>> {
@@ -99,6 +138,13 @@ impl Fields {
         }
     }
 
+    /// A field of later versions.
+    pub(super) fn not_yet(&mut self, name: &str) {
+        if let Ok(Some(_)) = self.take(name) {
+            self.problems.push(Problem::not_carried_out(name));
+        }
+    }
+
     pub(super) fn flag(&mut self, name: &str) -> Read<Option<bool>> {
         match self.take(name)? {
             None => Ok(None),
@@ -127,14 +173,27 @@ impl Fields {
         }
     }
 
-    /// Whether the field is there and not empty, whatever its case and shape.
-    pub(super) fn is_given(&self, name: &str) -> bool {
-        let mut values = self.entries.iter().filter(|(given, _)| given.eq_ignore_ascii_case(name));
-        values.any(|(_, value)| match value {
-            Json::Null => false,
-            Json::Text(text) => !text.is_empty(),
-            _ => true,
-        })
+    fn named(&self, name: &str) -> impl Iterator<Item = &Json> {
+        self.entries.iter().filter(move |(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// Whether the field says something: null and the empty text do not.
+    pub(super) fn gives(&self, name: &str) -> bool {
+        self.named(name).any(|value| !value.is_blank())
+    }
+
+    /// Whether the field says nothing else than `value`.
+    pub(super) fn agrees(&self, name: &str, value: &str) -> bool {
+        let same = |given: &Json| matches!(given, Json::Text(text) if text.eq_ignore_ascii_case(value));
+        self.named(name).all(|given| given.is_blank() || same(given))
+    }
+
+    /// Gives the field a value if it has none. What is given twice stays so: that is a problem.
+    pub(super) fn fill(&mut self, name: &str, value: &str) {
+        if !self.gives(name) && self.named(name).count() <= 1 {
+            self.entries.retain(|(given, _)| !given.eq_ignore_ascii_case(name));
+            self.entries.push((name.to_owned(), Json::Text(value.to_owned())));
+        }
     }
 
     /// The names that nobody took, fit to be shown.

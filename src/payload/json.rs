@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{MapAccess, SeqAccess, Visitor},
 };
 
 use super::Problem;
@@ -16,21 +16,25 @@ pub(super) enum Json {
     /// `None` when it is negative or has a fraction.
     Number(Option<u64>),
     Text(String),
-    /// No field takes one, so its items are not kept.
-    Array,
+    Array(Vec<Json>),
     Object(Entries),
 }
 
 pub(super) type Entries = Vec<(String, Json)>;
 
 impl Json {
+    /// As good as absent.
+    pub(super) fn is_blank(&self) -> bool {
+        matches!(self, Self::Null) || matches!(self, Self::Text(text) if text.is_empty())
+    }
+
     pub(super) fn what(&self) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "true or false",
             Self::Number(_) => "a number",
             Self::Text(_) => "a text",
-            Self::Array => "an array",
+            Self::Array(_) => "an array",
             Self::Object(_) => "an object",
         }
     }
@@ -38,10 +42,26 @@ impl Json {
 
 /// Reads a body that has to be one JSON object.
 pub(super) fn object(body: &[u8]) -> Result<Entries, Problem> {
-    const BYTE_ORDER_MARKS: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
     const SEND_ONE: &str = "send one JSON object; `apim-dr schema` prints its fields";
+    match value(body, SEND_ONE)? {
+        Json::Object(entries) => Ok(entries),
+        other => Err(Problem::of_body(format!("the body is {}, not an object", other.what()), SEND_ONE)),
+    }
+}
+
+/// Reads what has to be a JSON array.
+pub(super) fn array(body: &[u8]) -> Result<Vec<Json>, Problem> {
+    const GIVE_ONE: &str = "give a JSON array; `apim-dr schema --targets` prints its fields";
+    match value(body, GIVE_ONE)? {
+        Json::Array(items) => Ok(items),
+        other => Err(Problem::of_body(format!("the body is {}, not an array", other.what()), GIVE_ONE)),
+    }
+}
+
+fn value(body: &[u8], send_one: &str) -> Result<Json, Problem> {
+    const BYTE_ORDER_MARKS: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
     if body.trim_ascii().is_empty() {
-        return Err(Problem::of_body("the body is empty", SEND_ONE));
+        return Err(Problem::of_body("the body is empty", send_one));
     }
     if BYTE_ORDER_MARKS.iter().any(|mark| body.starts_with(mark)) {
         return Err(Problem::of_body(
@@ -49,15 +69,13 @@ pub(super) fn object(body: &[u8]) -> Result<Entries, Problem> {
             "save it as UTF-8 without BOM",
         ));
     }
-    match serde_json::from_slice(body) {
-        Ok(Json::Object(entries)) => Ok(entries),
-        Ok(other) => Err(Problem::of_body(format!("the body is {}, not an object", other.what()), SEND_ONE)),
-        // Every `Json` takes every JSON value, so this is of the syntax and quotes nothing of the body.
-        Err(error) => Err(Problem::of_body(
+    // Every `Json` takes every JSON value, so an error is of the syntax and quotes nothing of the body.
+    serde_json::from_slice(body).map_err(|error| {
+        Problem::of_body(
             format!("the body is not JSON: {error}"),
             "mend it there; names and texts stand in double quotes",
-        )),
-    }
+        )
+    })
 }
 
 impl<'de> Deserialize<'de> for Json {
@@ -96,8 +114,11 @@ impl<'de> Deserialize<'de> for Json {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
-                while items.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Json::Array)
+                let mut array = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    array.push(item);
+                }
+                Ok(Json::Array(array))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {

@@ -15,13 +15,17 @@ mod restore;
 #[cfg(test)]
 mod samples;
 mod schema;
+mod stand_in;
+mod targets;
 
-use crate::domain::{Credentials, Kind, Plan};
+use crate::domain::{Credentials, Kind, Plan, Target};
 use fields::Fields;
+pub use fields::KEY_VAULT_REMEDY;
 pub use options::{Options, Retention};
 pub use problem::Problem;
 pub use restore::{Confirmation, RestorePolicy};
-pub use schema::schema;
+pub use schema::{schema, targets_schema};
+pub use targets::{Targets, parse as parse_targets};
 
 /// How many unknown names are told, at most.
 const MOST_UNKNOWN: usize = 16;
@@ -42,10 +46,18 @@ pub struct Payload {
     pub options: Options,
 }
 
-/// Reads the body of a request for `kind`. A restore is a problem unless it is one for `restores`.
-pub fn parse(kind: Kind, body: &[u8], restores: &RestorePolicy) -> Result<Parsed, Vec<Problem>> {
+/// Reads the body of a request for `kind`. A restore is a problem unless it is one for `restores`. Where the body
+/// names one of `targets`, that stands in for what the body leaves out.
+pub fn parse(
+    kind: Kind,
+    body: &[u8],
+    restores: &RestorePolicy,
+    targets: &[Target],
+) -> Result<Parsed, Vec<Problem>> {
     let entries = json::object(body).map_err(|problem| vec![problem])?;
     let mut fields = Fields::new("", entries);
+    // Without its target, what the body lacks would all be told as missing.
+    stand_in::stand_in(&mut fields, targets).map_err(|_| std::mem::take(&mut fields.problems))?;
     let order = order::read(kind, restores, &mut fields);
     let options = Options::read(&mut fields);
     match order {
@@ -65,13 +77,16 @@ pub fn secrets(body: &[u8]) -> Vec<Problem> {
     const REFUSED: [(&str, &str); 2] = [
         (
             "clientSecret",
-            "leave out applicationId, clientSecret and tenantId: the app calls with its own identity",
+            "leave out applicationId, clientSecret and tenantId: the app calls with its own identity, or as a configured target says",
         ),
-        ("accessKey", "leave it out: API Management reaches the storage account with a managed identity"),
+        (
+            "accessKey",
+            "leave it out: API Management reaches the storage account with a managed identity, or as a configured target says",
+        ),
     ];
     let mut fields = Fields::new("", json::object(body).unwrap_or_default());
     for (name, remedy) in REFUSED {
-        if fields.is_given(name) {
+        if fields.gives(name) {
             fields.note(name, "secrets are not taken here (APIM_DR_REFUSE_PAYLOAD_SECRETS)", remedy);
         }
     }
@@ -148,7 +163,7 @@ mod tests {
         let published =
             body(&json!({})).replace("backupName", "backupname").replace("accessKey", "ACCESSKEY");
         let policy = RestorePolicy::default();
-        assert_eq!(parse(Kind::Backup, published.as_bytes(), &policy), backup(&json!({})));
+        assert_eq!(parse(Kind::Backup, published.as_bytes(), &policy, &[]), backup(&json!({})));
     }
 
     #[test]
@@ -163,7 +178,10 @@ mod tests {
             assert_eq!((problem.field.as_deref(), &*problem.detail), (Some(field), "given more than once"));
         }
         let same = body(&json!({})).replacen('{', r#"{"accessKey":"","#, 1);
-        check(parse(Kind::Backup, same.as_bytes(), &RestorePolicy::default()), &[("accessKey", "leave one")]);
+        check(
+            parse(Kind::Backup, same.as_bytes(), &RestorePolicy::default(), &[]),
+            &[("accessKey", "leave one")],
+        );
     }
 
     #[test]
@@ -262,25 +280,16 @@ mod tests {
     #[test]
     fn what_is_not_carried_out_yet_is_refused() {
         let edits = json!({
-            "nameSuffix": "date", "timeZone": "Pacific/Auckland", "retention": {}, "target": "primary",
+            "nameSuffix": "date", "timeZone": "Pacific/Auckland", "retention": {},
             "callbackUrl": "https://callback.example", "source": "sampleapim", "at": "2026-11-30T01:00:00Z",
             "safetyBackup": false,
         });
         let problems = backup(&edits).unwrap().payload.into_order().unwrap_err();
-        let fields =
-            ["nameSuffix", "timeZone", "retention", "callbackUrl", "target", "source", "at", "safetyBackup"];
+        let fields = ["nameSuffix", "timeZone", "retention", "callbackUrl", "source", "at", "safetyBackup"];
         assert_eq!(
             problems.iter().map(|problem| problem.field.as_deref().unwrap()).collect::<Vec<_>>(),
             fields
         );
         assert!(problems.iter().all(|problem| problem.remedy == "leave it out"));
-    }
-
-    #[test]
-    fn a_target_alone_is_refused_with_all_that_it_would_stand_for() {
-        let problems =
-            parse(Kind::Backup, br#"{"target":"primary"}"#, &RestorePolicy::default()).unwrap_err();
-        assert_eq!(problems.len(), 7);
-        assert!(problems[6].detail.contains("not carried out"), "{}", problems[6]);
     }
 }

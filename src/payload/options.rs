@@ -19,7 +19,6 @@ pub struct Options {
     pub retention: Option<Retention>,
     /// An https URL. Its query usually is a key, as in a Logic App's callback.
     pub callback_url: Option<Secret>,
-    pub target: Option<String>,
     pub source: Option<ServiceName>,
     pub at: Option<Timestamp>,
     pub safety_backup: Option<bool>,
@@ -59,7 +58,6 @@ impl Options {
                 let url = Url::parse(text).ok()?;
                 (url.scheme() == "https").then(|| Secret::new(text))
             })),
-            target: given(fields.text("target")),
             source: given(fields.optional("source")),
             at: given(
                 fields.parsed("at", "give an instant such as 2026-11-30T01:00:00Z", |text| text.parse().ok()),
@@ -68,25 +66,20 @@ impl Options {
         }
     }
 
-    /// A problem for each that is set: to pass over `retention` in silence would be worse.
+    /// A problem for each that is set.
     pub(super) fn not_carried_out(&self) -> Vec<Problem> {
         [
             ("nameSuffix", self.name_suffix.is_some()),
             ("timeZone", self.time_zone.is_some()),
             ("retention", self.retention.is_some()),
             ("callbackUrl", self.callback_url.is_some()),
-            ("target", self.target.is_some()),
             ("source", self.source.is_some()),
             ("at", self.at.is_some()),
             ("safetyBackup", self.safety_backup.is_some()),
         ]
         .into_iter()
         .filter(|(_, is_set)| *is_set)
-        .map(|(field, _)| Problem {
-            field: Some(field.to_owned()),
-            detail: "known, but not carried out by this version".to_owned(),
-            remedy: "leave it out".to_owned(),
-        })
+        .map(|(field, _)| Problem::not_carried_out(field))
         .collect()
     }
 }

@@ -101,7 +101,7 @@ mod tests {
         ];
         for (policy, operation, confirm, expected) in rows {
             let body = body(&json!({ "operation": operation, "confirm": confirm }));
-            check(parse(Kind::Restore, body.as_bytes(), policy), expected);
+            check(parse(Kind::Restore, body.as_bytes(), policy, &[]), expected);
         }
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn body(edits: &Value) -> String {
 }
 
 pub(super) fn backup(edits: &Value) -> Result<Parsed, Vec<Problem>> {
-    parse(Kind::Backup, body(edits).as_bytes(), &RestorePolicy::default())
+    parse(Kind::Backup, body(edits).as_bytes(), &RestorePolicy::default(), &[])
 }
 
 /// Exactly these problems: field and a piece of the remedy.

@@ -4,6 +4,7 @@
 //! mean together (credentials, ways to the storage account) is said in words.
 
 use schemars::{JsonSchema, Schema, schema_for};
+use serde_json::{Value, json};
 
 use super::Retention;
 
@@ -14,6 +15,64 @@ const SERVICE_NAME: &str = "[a-zA-Z]([a-zA-Z0-9-]{0,48}[a-zA-Z0-9])?";
 /// The body's JSON Schema, draft 2020-12.
 pub fn schema() -> Schema {
     schema_for!(Body)
+}
+
+/// What an element of the targets has beyond the payload's fields.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes the element; `parse_targets` reads it")]
+struct Element {
+    /// Unique among the targets.
+    #[schemars(regex(pattern = "^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"), example = &"primary")]
+    name: String,
+    /// When it is backed up: NCRONTAB in UTC. Absent: as the setting `APIM_DR_BACKUP_SCHEDULE` says.
+    #[schemars(example = &"0 0 1 * * *")]
+    schedule: Option<String>,
+    /// Whose days the names of its backups have, by its IANA name. Absent: UTC.
+    #[schemars(example = &"Pacific/Auckland")]
+    time_zone: Option<String>,
+}
+
+/// The JSON Schema of `APIM_DR_TARGETS`: the payload's fields, as far as a scheduled backup has them, and those of
+/// its own. A secret may be given as `env:NAME`.
+pub fn targets_schema() -> Value {
+    const OF_A_REQUEST: [&str; 9] = [
+        "operation",
+        "confirm",
+        "nameSuffix",
+        "retention",
+        "callbackUrl",
+        "target",
+        "source",
+        "at",
+        "safetyBackup",
+    ];
+    let (mut own, mut payload) = (schema_for!(Element).to_value(), schema().to_value());
+    let (mut properties, of_payload) = (own["properties"].take(), payload["properties"].take());
+    if let (Some(properties), Value::Object(of_payload)) = (properties.as_object_mut(), of_payload) {
+        for (name, mut schema) in of_payload {
+            if OF_A_REQUEST.contains(&name.as_str()) || properties.contains_key(&name) {
+                continue;
+            }
+            if name == "accessKey" || name == "clientSecret" {
+                schema["examples"] = json!(["env:PRIMARY_SECRET"]);
+            }
+            properties.insert(name, schema);
+        }
+    }
+    let required =
+        [&own["required"], &payload["required"]].map(|names| names.as_array().cloned().unwrap_or_default());
+    json!({
+        "$schema": payload["$schema"],
+        "title": "apim-dr targets",
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": properties,
+            "required": required.concat(),
+            "additionalProperties": false,
+        },
+    })
 }
 
 /// A backup or a restore of an Azure API Management service, as `POST /api/backup` and
@@ -95,7 +154,7 @@ struct Body {
         extend("writeOnly" = true)
     )]
     callback_url: Option<String>,
-    /// Known, but not carried out by this version: a configured target, in place of the fields above.
+    /// A configured target: stands in for the fields that are left out, secrets included.
     #[schemars(example = &"primary")]
     target: Option<String>,
     /// Known, but not carried out by this version: the service whose recovery points are meant.

@@ -10,12 +10,13 @@ use zeroize::Zeroizing;
 use super::{
     Records, chain,
     chain::Holder,
-    claims,
+    claims, slots,
     store::{Created, place},
 };
 use crate::{
     domain::{
-        Answer, AttemptId, Credentials, Entry, Kind, Operation, OperationId, Phase, Plan, Secret, ServiceName,
+        Answer, AttemptId, Credentials, Entry, Kind, Operation, OperationId, Phase, Plan, Secret,
+        ServiceName, TargetName,
     },
     keys::Seal,
     ports::{Appended, Cause, Claim, Hold, Journal, Opening, RecordsError},
@@ -202,6 +203,15 @@ impl Journal for Records {
     ) -> Result<Option<OperationId>, RecordsError> {
         let holder = chain::current(self, &lock_chain(service), now).await?;
         Ok(holder.map(|holder| holder.operation))
+    }
+
+    async fn first_seen(
+        &self,
+        target: &TargetName,
+        schedule: &str,
+        now: Timestamp,
+    ) -> Result<Timestamp, RecordsError> {
+        slots::first_seen(&self.store, target, schedule, now).await
     }
 
     async fn close(&self, terminal: &Entry) -> Result<(), RecordsError> {

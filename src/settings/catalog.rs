@@ -54,9 +54,14 @@ pub const SETTINGS: &[Setting] = &[
         "true refuses bodies over HTTP that bring clientSecret or accessKey",
     ),
     plain(
+        "APIM_DR_TARGETS",
+        "targets.json, if it is there",
+        "what the schedule backs up: a JSON array, or the path of a file with one",
+    ),
+    plain(
         "APIM_DR_BACKUP_SCHEDULE",
-        "(required under the host)",
-        "schedule of the timer trigger, NCRONTAB in UTC, such as 0 0 1 * * *",
+        "0 0 1 * * * (required under the host)",
+        "when: NCRONTAB in UTC; targets with a schedule of their own have that",
     ),
     plain(
         "APIM_DR_CREDENTIAL",
@@ -119,4 +124,4 @@ pub const SETTINGS: &[Setting] = &[
 ];
 
 /// Settings of later versions that would be missed (a protection, a schedule): refused rather than ignored.
-pub(super) const NOT_YET: &[&str] = &["APIM_DR_TARGETS", "APIM_DR_NOTIFY"];
+pub(super) const NOT_YET: &[&str] = &["APIM_DR_NOTIFY"];

@@ -3,6 +3,7 @@
 mod callers;
 mod catalog;
 mod records;
+mod targets;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +24,7 @@ use crate::{
         ApiVersion, ArmConfig, Cloud, Credential, Endpoints, Limits, Overrides, TokenConfig, TokenEndpoint,
         secure,
     },
-    domain::{ClientId, Secret, TenantId},
+    domain::{ClientId, Schedule, Secret, Target, TenantId},
     keys::StateKey,
     payload::{Confirmation, RestorePolicy},
     ports::Deadlines,
@@ -91,6 +92,11 @@ pub struct Settings {
     pub restore_policy: RestorePolicy,
     pub deadlines: Deadlines,
     pub settle: Duration,
+    /// Of the timer trigger, and of all targets that have none of their own.
+    /// `None`: it is among the problems.
+    pub schedule: Option<Schedule>,
+    /// Those that could be read.
+    pub targets: Vec<Target>,
     /// The emulator's clock, in place of the system's.
     pub clock: Option<Url>,
     /// `None`: its endpoints are among the problems.
@@ -103,7 +109,7 @@ pub struct Settings {
 
 impl Settings {
     pub fn read(environment: &Environment) -> Self {
-        let mut reader = Reader { environment, problems: Vec::new() };
+        let mut reader = Reader { environment, problems: Vec::new(), warnings: Vec::new() };
         let port = reader.parse("FUNCTIONS_CUSTOMHANDLER_PORT", "give a port number", u16::from_str);
         let under_host = environment.get("FUNCTIONS_CUSTOMHANDLER_PORT").is_some();
         let allow_http_loopback = reader.flag("APIM_DR_ALLOW_HTTP_LOOPBACK");
@@ -148,6 +154,9 @@ impl Settings {
         };
         let settle = reader.duration("APIM_DR_SETTLE", Duration::from_mins(20));
         let clock = reader.clock(allow_http_loopback);
+        let schedule = reader.schedule();
+        let targets = reader.targets(schedule.as_ref());
+        reader.unresolved_references();
         let mut warnings: Vec<_> = environment
             .unknown()
             .filter(|name| !catalog::NOT_YET.contains(name))
@@ -156,6 +165,7 @@ impl Settings {
         if under_host && environment.get("APIM_DR_KEYS").is_some() {
             warnings.push("APIM_DR_KEYS is not used under the host: its function keys count".to_owned());
         }
+        warnings.append(&mut reader.warnings);
         Self {
             warnings,
             records,
@@ -169,6 +179,8 @@ impl Settings {
             restore_policy,
             deadlines,
             settle,
+            schedule,
+            targets,
             clock,
             arm,
             subscription: environment.get("AZURE_SUBSCRIPTION_ID").map(str::to_owned),
@@ -183,6 +195,7 @@ impl Settings {
 struct Reader<'a> {
     environment: &'a Environment,
     problems: Vec<Problem>,
+    warnings: Vec<String>,
 }
 
 impl Reader<'_> {

@@ -43,6 +43,12 @@ fn a_wrong_setting_is_named_with_its_remedy_and_without_its_value() {
         ("AZURE_TENANT_ID", "not a tenant"),
         ("FUNCTIONS_CUSTOMHANDLER_PORT", "99999"),
         ("APIM_DR_CLOCK", "http://127.0.0.1:8787/clock"),
+        ("APIM_DR_BACKUP_SCHEDULE", "0 0 1 L * *"),
+        ("APIM_DR_TARGETS", "no/such/file.json"),
+        ("APIM_DR_TARGETS", "{\"name\": \"s3cr+t\"}"),
+        ("AZURE_CLIENT_SECRET", "@Microsoft.KeyVault(VaultName=v;SecretName=s)"),
+        ("AZURE_STORAGE_KEY", "@Microsoft.KeyVault(VaultName=v;SecretName=s)"),
+        ("APIM_DR_STATE_KEY", "@Microsoft.KeyVault(VaultName=v;SecretName=s)"),
     ];
     for (name, value) in wrong {
         let problems = read(&[(name, value)]).problems;

@@ -11,6 +11,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -48,6 +49,15 @@ impl Invocation {
     /// Reads the envelope. Leniently: the binding value may be an object or its JSON text.
     pub(super) fn parse(body: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(body)
+    }
+
+    /// The instant that a timer's status names: of a timer that fires, this very one. Leniently: a timer without a
+    /// monitor has no status.
+    pub(super) fn next_fire(mut self) -> Option<Timestamp> {
+        let mut timer = unwrap_text(self.data.remove("timer")?);
+        let status = unwrap_text(timer.get_mut("ScheduleStatus")?.take());
+        let next = status.get("Next")?.as_str()?;
+        next.trim_matches('"').parse().ok()
     }
 
     /// The request that the host would have sent, had it proxied it, to our own route.

@@ -36,7 +36,7 @@ pub(super) async fn start(
     let body = read_body(body, PAYLOAD_LIMIT).await?;
     let app = gate.app().await?;
     let Parsed { payload, mut warnings } =
-        payload::parse(kind, &body, &app.restore_policy).map_err(ProblemDetails::invalid)?;
+        payload::parse(kind, &body, &app.restore_policy, app.targets()).map_err(ProblemDetails::invalid)?;
     let (plan, credentials) = payload.into_order().map_err(ProblemDetails::invalid)?;
     let link = Link::new(&app, &parts.headers, &parts.uri)?;
     let cause = cause(kind, &parts, &body, &app)?;

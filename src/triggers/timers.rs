@@ -3,23 +3,51 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
+    body::Body,
     extract::State,
     response::{IntoResponse, Response},
 };
 
-use super::{invocation::InvocationResult, problem::ProblemDetails};
-use crate::{app::Gate, workflows::Swept};
+use super::{
+    ENVELOPE_LIMIT,
+    invocation::{Invocation, InvocationResult},
+    problem::ProblemDetails,
+    read_body,
+};
+use crate::{
+    app::Gate,
+    workflows::{Due, Swept},
+};
 
 /// How long a sweep stays for what falls due: less than the minute until the next one.
 const LINGER: Duration = Duration::from_secs(50);
 
-/// The backup schedule. This version has no targets, so there is nothing to open.
-pub(super) async fn timer(State(gate): State<Arc<Gate>>) -> Result<InvocationResult, ProblemDetails> {
-    gate.app().await?;
-    Ok(InvocationResult::logged("nothing to do: no targets are configured".to_owned()))
+/// The backup schedule: the prompt way to what the sweep does too. What it cannot open fails the invocation, so that
+/// the host shows it.
+pub(super) async fn timer(
+    State(gate): State<Arc<Gate>>,
+    body: Body,
+) -> Result<InvocationResult, ProblemDetails> {
+    let app = gate.app().await?;
+    let bytes = read_body(body, ENVELOPE_LIMIT).await?;
+    let next = Invocation::parse(&bytes).ok().and_then(Invocation::next_fire);
+    if app.targets().is_empty() {
+        return Ok(InvocationResult::logged("nothing to do: no targets are configured".to_owned()));
+    }
+    let (opened, failed): (Vec<_>, Vec<_>) =
+        app.fire(next).await.into_iter().partition(|due| due.opened.is_ok());
+    let names = |due: &[Due]| due.iter().map(|due| due.target.as_str()).collect::<Vec<_>>().join(", ");
+    if !failed.is_empty() {
+        let detail = format!("could not be opened, the sweep tries again: {}", names(&failed));
+        return Err(ProblemDetails::unavailable(detail));
+    }
+    Ok(InvocationResult::logged(match opened.as_slice() {
+        [] => "nothing to do: what is due was opened before".to_owned(),
+        opened => format!("opened: {}", names(opened)),
+    }))
 }
 
-/// Advances every open operation that is due.
+/// Opens what is due, and advances every open operation that is due.
 pub(super) async fn sweep(State(gate): State<Arc<Gate>>) -> Result<Response, ProblemDetails> {
     let app = gate.app().await?;
     let Swept { open, closed, failed } = app.sweep(LINGER).await.map_err(|error| {

@@ -1,7 +1,7 @@
 //! Why a workflow stopped.
 
 use crate::{
-    domain::{IllegalEvent, OperationId, ServiceName},
+    domain::{IllegalEvent, OperationId, ServiceName, TargetName},
     ports::RecordsError,
 };
 
@@ -26,6 +26,12 @@ pub enum Error {
         #[source]
         source: RecordsError,
     },
+    #[error("looking up the schedule of target {target} failed")]
+    Schedule {
+        target: TargetName,
+        #[source]
+        source: RecordsError,
+    },
     #[error("operation {id} is in a state from which it cannot go on")]
     Illegal {
         id: OperationId,
@@ -37,6 +43,11 @@ pub enum Error {
 impl Error {
     /// Whether the same call may succeed later without anybody changing anything.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Records { source: RecordsError::Store { .. }, .. } | Self::Sweep { .. })
+        matches!(
+            self,
+            Self::Records { source: RecordsError::Store { .. }, .. }
+                | Self::Schedule { source: RecordsError::Store { .. }, .. }
+                | Self::Sweep { .. }
+        )
     }
 }

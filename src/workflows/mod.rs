@@ -7,6 +7,7 @@ mod error;
 mod open;
 mod record;
 mod recover;
+mod schedule;
 
 pub use crate::ports::Cause;
 pub use advance::{Next, Step};
@@ -14,3 +15,4 @@ pub use cancel::request_cancel;
 pub use drive::{Driver, Swept};
 pub use error::Error;
 pub use open::{IfBusy, Opened, open, read};
+pub use schedule::{Agenda, Due};

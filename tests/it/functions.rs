@@ -131,10 +131,16 @@ fn what_is_published_holds_no_sources_and_no_local_settings() {
 }
 
 #[test]
-fn the_readmes_body_is_one_that_is_taken() {
+fn the_readmes_body_and_its_targets_are_taken() {
     use apim_dr::{domain::Kind, payload};
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let body = readme.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
-    let parsed = payload::parse(Kind::Backup, body.as_bytes(), &payload::RestorePolicy::default());
+    let targets = readme.split("```json\n").map(|text| text.split("```").next().unwrap());
+    let targets =
+        targets.filter(|text| text.starts_with("[\n") && text.contains("timeZone")).collect::<Vec<_>>();
+    let key = |name: &str| (name == "PRIMARY_STORAGE_KEY").then(|| "bm90LWEtcmVhbC1rZXk=".to_owned().into());
+    let read = payload::parse_targets(targets[0].as_bytes(), None, &key);
+    assert_eq!((read.targets.len(), read.problems, read.warnings), (1, vec![], vec![]));
+    let parsed = payload::parse(Kind::Backup, body.as_bytes(), &payload::RestorePolicy::default(), &[]);
     assert_eq!(parsed.unwrap().warnings, Vec::<String>::new());
 }

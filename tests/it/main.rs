@@ -21,4 +21,5 @@ mod process;
 mod recordings;
 mod repeats;
 mod secrets;
+mod targets;
 mod tls;

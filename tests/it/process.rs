@@ -46,6 +46,11 @@ impl Place {
         self.variables.push((name.to_owned(), value.to_owned()));
     }
 
+    /// A file in the folder where processes run.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.path().join(name), text).unwrap();
+    }
+
     pub(crate) fn records(&self) -> std::path::PathBuf {
         self.folder.path().join("records")
     }

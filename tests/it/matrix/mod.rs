@@ -40,7 +40,7 @@ enum Second {
 /// What a caller would have sent.
 fn order(kind: Kind, name: &str) -> (Plan, Credentials) {
     let body = but(seed(kind.as_str()), &serde_json::json!({ "backupName": name })).to_string();
-    let parsed = payload::parse(kind, body.as_bytes(), &RestorePolicy::default()).unwrap();
+    let parsed = payload::parse(kind, body.as_bytes(), &RestorePolicy::default(), &[]).unwrap();
     parsed.payload.into_order().unwrap()
 }
 

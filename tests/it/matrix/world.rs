@@ -13,7 +13,7 @@ use std::{
 use apim_dr::{
     domain::{
         Answer, AttemptId, AzureError, BlobLook, BlobRef, Continuation, Credentials, Entry, Kind, Operation,
-        OperationId, Plan, RequestIds, Secret, ServiceId, ServiceName, ServiceStatus,
+        OperationId, Plan, RequestIds, Secret, ServiceId, ServiceName, ServiceStatus, TargetName,
     },
     emulator::accounts,
     keys::StateKey,
@@ -338,5 +338,6 @@ journal! {
     operations(limit: usize) -> Vec<OperationId>;
     hold(operation: &Operation, now: Timestamp) -> Hold;
     holder(service: &ServiceName, now: Timestamp) -> Option<OperationId>;
+    first_seen(target: &TargetName, schedule: &str, now: Timestamp) -> Timestamp;
     close(terminal: &Entry) -> ();
 }
