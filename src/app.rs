@@ -169,7 +169,11 @@ impl App {
                     );
                 }
             }
-            self.ports().clock.sleep(LOOK).await;
+            // Not a minute late, where it can be prompt.
+            let now = self.ports().azure.now();
+            let next = self.agenda.next(now).map(|next| next.duration_since(now).try_into());
+            let pause = next.and_then(Result::ok).map_or(LOOK, |next: Duration| next.min(LOOK));
+            self.ports().clock.sleep(pause).await;
         }
     }
 

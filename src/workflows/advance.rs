@@ -234,7 +234,7 @@ pub(super) async fn access_for_watching(ports: &Ports, operation: &Operation) ->
 
 fn verify(operation: &Operation) -> Verification {
     let reason = match operation.plan.kind {
-        Kind::Backup => "this version does not look into the backup account",
+        Kind::Backup => "this version does not look for the blob afterwards",
         Kind::Restore => "this version does not look at the service after a restore",
     };
     Verification::Unverified { reason: reason.to_owned() }

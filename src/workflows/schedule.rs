@@ -50,6 +50,11 @@ impl Agenda {
         &self.targets
     }
 
+    /// The next instant of any target after `now`.
+    pub fn next(&self, now: Timestamp) -> Option<Timestamp> {
+        self.targets.iter().filter_map(|target| target.schedule.next(now)).min()
+    }
+
     /// Opens what is due `now` and was not opened yet. A timer may fire early: `fired` is the instant that it means.
     /// One target that fails never stops the others; the next call tries it again.
     pub async fn open_due(&self, ports: &Ports, now: Timestamp, fired: Option<Timestamp>) -> Vec<Due> {

@@ -304,3 +304,19 @@ async fn the_command_line_backs_a_target_up_by_its_name() {
     let ended = place.run(&["backup", "--payload", "-"], r#"{"target":"primary"}"#).await;
     assert_eq!((ended.code, place.emulator.accepted("backup")), (Some(0), 1), "{ended:?}");
 }
+
+#[tokio::test]
+async fn without_a_host_the_server_itself_opens_what_is_due_and_promptly() {
+    let targets = json!([target("primary", &json!({"schedule": "30 10 1 * * *"}))]).to_string();
+    let [secret, key] = SECRETS;
+    let alone = ("FUNCTIONS_CUSTOMHANDLER_PORT", "");
+    // Its clock goes on by what it sleeps, and it looks every minute.
+    let bed = Bed::with(&[alone, ("APIM_DR_TARGETS", &targets), secret, key]).await;
+    let slot = bed.records().join("slots/primary/20261121T011030Z");
+    while !slot.is_file() {
+        tokio::task::yield_now().await;
+    }
+    let slot: Value = serde_json::from_slice(&fs::read(slot).unwrap()).unwrap();
+    let opened: Timestamp = slot["opened"].as_str().unwrap().parse().unwrap();
+    assert_eq!(opened.as_second(), "2026-11-21T01:10:30Z".parse::<Timestamp>().unwrap().as_second());
+}
