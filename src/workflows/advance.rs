@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::{
     Error,
-    open::write_first_entry,
+    open::finish_opening,
     record::{again, closed, failed, last, log, record, record_answer, record_kept_answer, then},
     recover,
 };
@@ -48,9 +48,7 @@ pub(super) struct Turn<'a> {
 /// Takes the next step of an operation, if it is due.
 pub(super) async fn advance(ports: &Ports, id: OperationId, turn: Turn<'_>) -> Result<Step, Error> {
     let Some(entry) = last(ports, id).await? else {
-        let opening = ports.journal.opening(id).await;
-        let opening = opening.map_err(|source| Error::Records { action: "reading", id, source })?;
-        let operation = write_first_entry(ports, opening.ok_or(Error::NotFound(id))?).await?;
+        let operation = finish_opening(ports, id).await?;
         return Ok(Step { next: Next::At(operation.due), operation });
     };
     if let Some(step) = record_kept_answer(ports, &entry).await? {

@@ -2,6 +2,7 @@
 
 use super::{
     Error,
+    open::finish_opening,
     record::{last, then},
 };
 use crate::{
@@ -13,7 +14,10 @@ use crate::{
 /// advances it next closes it as soon as that is safe. It ends our watching, not what Azure does.
 pub async fn request_cancel(ports: &Ports, id: OperationId) -> Result<Operation, Error> {
     loop {
-        let entry = last(ports, id).await?.ok_or(Error::NotFound(id))?;
+        let Some(entry) = last(ports, id).await? else {
+            finish_opening(ports, id).await?;
+            continue;
+        };
         if entry.operation.phase.is_closed() || entry.operation.cancel_requested.is_some() {
             return Ok(entry.operation);
         }

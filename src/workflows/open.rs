@@ -80,8 +80,19 @@ pub async fn read(ports: &Ports, id: OperationId) -> Result<Option<Operation>, E
     Ok(ports.journal.opening(id).await.map_err(failed)?.map(operation))
 }
 
+/// Writes entry 1 of an operation that is stored as open and has none yet, and tells where it stands.
+pub(super) async fn finish_opening(ports: &Ports, id: OperationId) -> Result<Operation, Error> {
+    let failed = |source| Error::Records { action: "opening", id, source };
+    if let Some(opening) = ports.journal.opening(id).await.map_err(failed)? {
+        return write_first_entry(ports, opening).await;
+    }
+    // Somebody may have written it meanwhile, and even have closed it.
+    let entry = ports.journal.last(id).await.map_err(failed)?;
+    entry.map(|entry| entry.operation).ok_or(Error::NotFound(id))
+}
+
 /// Writes entry 1; that somebody else did is as good.
-pub(super) async fn write_first_entry(ports: &Ports, opening: Opening) -> Result<Operation, Error> {
+async fn write_first_entry(ports: &Ports, opening: Opening) -> Result<Operation, Error> {
     let entry = Entry::first(operation(opening));
     let Operation { id, plan, .. } = &entry.operation;
     let appended = ports.journal.append(&entry).await;
