@@ -19,7 +19,7 @@ use crate::{
     ports::{Clock, Ports, RecordsError},
     records::{Location, Records},
     settings::{Problem, RecordsPlace, Settings},
-    workflows::{self, Agenda, Driver, Due, Swept},
+    workflows::{self, Agenda, Driver, Due, Pruner, Swept},
 };
 
 /// How long the steps may take that an HTTP trigger takes in the background. It must not be nothing: our clock may
@@ -41,6 +41,7 @@ pub struct App {
     key: StateKey,
     under_host: bool,
     tasks: TaskTracker,
+    pruner: Pruner,
 }
 
 impl App {
@@ -78,6 +79,7 @@ impl App {
             key,
             under_host: settings.under_host,
             tasks: TaskTracker::new(),
+            pruner: Pruner::default(),
         })
     }
 
@@ -118,7 +120,22 @@ impl App {
             app.open_due(None).await;
             app.driver.sweep(linger).await
         };
-        self.in_background(sweep).await.unwrap_or_else(|| Ok(Swept::default()))
+        let swept = self.in_background(sweep).await.unwrap_or_else(|| Ok(Swept::default()));
+        self.prune();
+        swept
+    }
+
+    /// Prunes the records in the background, if nobody did today. Nobody waits for it, and a stop cuts it short: the
+    /// next day goes on.
+    fn prune(self: &Arc<Self>) {
+        let app = self.clone();
+        let task = async move {
+            tokio::select! {
+                () = app.pruner.prune(app.ports()) => {}
+                () = app.driver.stopped() => {}
+            }
+        };
+        self.tasks.spawn(task.in_current_span());
     }
 
     /// The timer trigger fires; `next` is the instant that its status names. Opens the slots that are due, and takes
@@ -169,6 +186,7 @@ impl App {
                     );
                 }
             }
+            self.prune();
             // Not a minute late, where it can be prompt.
             let now = self.ports().azure.now();
             let next = self.agenda.next(now).map(|next| next.duration_since(now).try_into());

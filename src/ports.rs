@@ -220,6 +220,15 @@ pub enum Claim {
     OtherBody,
 }
 
+/// What pruning came to.
+#[derive(Debug, Default)]
+pub struct Pruned {
+    /// How many objects were deleted.
+    pub deleted: usize,
+    /// What is as old and stays, because nobody can tell that it is over.
+    pub left: Vec<RecordsError>,
+}
+
 /// The journal of all operations. Objects are created if absent and never changed.
 #[async_trait]
 pub trait Journal: Debug + Send + Sync {
@@ -286,4 +295,11 @@ pub trait Journal: Debug + Send + Sync {
 
     /// Writes the history of a closed operation, then forgets that it was open.
     async fn close(&self, terminal: &Entry) -> Result<(), RecordsError>;
+
+    /// Whether the pruning of this day (UTC) is ours: of all that ask, one is told so.
+    async fn claim_pruning(&self, now: Timestamp) -> Result<bool, RecordsError>;
+
+    /// Deletes what is over since `before`. What is open stays, however old. A failure leaves the rest for the next
+    /// time.
+    async fn prune(&self, before: Timestamp) -> Result<Pruned, RecordsError>;
 }

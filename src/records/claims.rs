@@ -13,6 +13,9 @@ use crate::{
     ports::{Cause, Claim, Opening, RecordsError},
 };
 
+/// How the instant of a slot is written.
+pub(super) const SLOT: &str = "%Y%m%dT%H%M%SZ";
+
 /// `slots/{target}/{instant}`
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -28,11 +31,11 @@ struct Slot {
 /// `keys/{digest of route and key}`
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Key {
+pub(super) struct Key {
     version: u32,
     writer: Uuid,
-    id: OperationId,
-    opened: Timestamp,
+    pub(super) id: OperationId,
+    pub(super) opened: Timestamp,
     deadline: Timestamp,
     body: String,
 }
@@ -114,7 +117,7 @@ fn joined(holder: &Holder, ours: &Opening) -> Claim {
 }
 
 fn slot_path(target: &TargetName, instant: Timestamp) -> Path {
-    let instant = instant.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ");
+    let instant = instant.to_zoned(TimeZone::UTC).strftime(SLOT);
     Path::from(format!("slots/{target}/{instant}"))
 }
 

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::{
     Records, chain,
     chain::Holder,
-    claims, slots,
+    claims, prune, slots,
     store::{Created, place},
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
         ServiceName, TargetName,
     },
     keys::Seal,
-    ports::{Appended, Cause, Claim, Hold, Journal, Opening, RecordsError},
+    ports::{Appended, Cause, Claim, Hold, Journal, Opening, Pruned, RecordsError},
 };
 
 /// `open/{id}`
@@ -241,6 +241,14 @@ impl Journal for Records {
         }
         Ok(())
     }
+
+    async fn claim_pruning(&self, now: Timestamp) -> Result<bool, RecordsError> {
+        prune::claim(&self.store, now).await
+    }
+
+    async fn prune(&self, before: Timestamp) -> Result<Pruned, RecordsError> {
+        prune::prune(self, before).await
+    }
 }
 
 impl Records {
@@ -254,7 +262,7 @@ impl Records {
 
     /// The entries' names, in order. Entries are numbered without gaps, so a listing with one is asked for again,
     /// once: it was taken while somebody wrote.
-    async fn entry_paths(&self, id: OperationId) -> Result<Vec<Path>, RecordsError> {
+    pub(super) async fn entry_paths(&self, id: OperationId) -> Result<Vec<Path>, RecordsError> {
         let paths = self.store.list(&operation_path(id)).await?;
         let count = u32::try_from(paths.len()).unwrap_or(u32::MAX);
         if paths.last().is_none_or(|last| *last == entry_path(id, count)) {

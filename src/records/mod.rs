@@ -6,6 +6,7 @@ mod chain;
 mod claims;
 mod journal;
 mod location;
+mod prune;
 mod slots;
 mod state_key;
 mod store;

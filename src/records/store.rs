@@ -2,8 +2,10 @@
 
 use std::{fs, io, path::Path as FsPath, sync::Arc};
 
-use futures::TryStreamExt;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, local::LocalFileSystem, path::Path};
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::{
+    ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, local::LocalFileSystem, path::Path,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
@@ -11,6 +13,8 @@ use crate::ports::RecordsError;
 
 /// The newest version of any object that this program reads.
 const VERSION: u32 = 1;
+/// How much of what may take long is asked of the store at the same time.
+pub(super) const AT_ONCE: usize = 16;
 
 /// A store of JSON objects.
 #[derive(Debug, Clone)]
@@ -26,9 +30,15 @@ pub(super) enum Created {
 
 /// What every object of ours says of itself.
 #[derive(Debug, Serialize, Deserialize)]
-struct Header {
+pub(super) struct Header {
     version: u32,
-    writer: Uuid,
+    pub(super) writer: Uuid,
+}
+
+impl Header {
+    pub(super) fn new() -> Self {
+        Self { version: VERSION, writer: Uuid::new_v4() }
+    }
 }
 
 impl Store {
@@ -42,16 +52,16 @@ impl Store {
             .map_err(|source| failed("make the directory", directory.display().to_string(), source))?;
         let store = LocalFileSystem::new_with_prefix(directory)
             .map_err(|source| failed("open the directory", directory.display().to_string(), source))?;
-        Ok(Self(Arc::new(store.with_fsync(true))))
+        // A folder that is empty is no longer listed, as in every other store.
+        Ok(Self(Arc::new(store.with_fsync(true).with_automatic_cleanup(true))))
     }
 
     /// Writes an object twice to see that the second create is refused: everything rests on that.
     pub(super) async fn probe(&self) -> Result<(), RecordsError> {
         let path = Path::from(format!("probe/{}", Uuid::new_v4()));
-        let header = |writer| Header { version: VERSION, writer };
         let mut created = Vec::new();
-        for writer in [Uuid::new_v4(), Uuid::new_v4()] {
-            created.push(self.create(&path, &header(writer), writer).await?);
+        for header in [Header::new(), Header::new()] {
+            created.push(self.create(&path, &header, header.writer).await?);
         }
         self.delete(&path).await?;
         if created == [Created::Ours, Created::Taken] {
@@ -101,10 +111,16 @@ impl Store {
 
     /// The names below `prefix`, in order, whatever their depth.
     pub(super) async fn list(&self, prefix: &Path) -> Result<Vec<Path>, RecordsError> {
-        let listed = self.0.list(Some(prefix)).map_ok(|object| object.location).try_collect::<Vec<_>>().await;
-        let mut names = listed.map_err(|error| failed("list", prefix.to_string(), said(&error)))?;
+        let mut names: Vec<_> =
+            self.objects(prefix).await?.into_iter().map(|object| object.location).collect();
         names.sort();
         Ok(names)
+    }
+
+    /// What is below `prefix`, with the store's own word for when it was written.
+    pub(super) async fn objects(&self, prefix: &Path) -> Result<Vec<ObjectMeta>, RecordsError> {
+        let listed = self.0.list(Some(prefix)).try_collect().await;
+        listed.map_err(|error| failed("list", prefix.to_string(), said(&error)))
     }
 
     /// The folders right below `prefix`, in order.
@@ -122,6 +138,14 @@ impl Store {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(failed("delete", path.to_string(), said(&error))),
         }
+    }
+
+    /// Deletes objects in no order; tells how many.
+    pub(super) async fn delete_all(&self, paths: Vec<Path>) -> Result<usize, RecordsError> {
+        let count = paths.len();
+        let deletes = stream::iter(paths).map(Ok);
+        deletes.try_for_each_concurrent(AT_ONCE, async |path| self.delete(&path).await).await?;
+        Ok(count)
     }
 }
 

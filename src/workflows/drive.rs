@@ -70,6 +70,11 @@ impl Driver {
         self.steps.close();
     }
 
+    /// Completes once the driver was told to stop.
+    pub async fn stopped(&self) {
+        self.stop.cancelled().await;
+    }
+
     /// Advances one operation until it has ended or would have to wait past `until` (by our own clock), telling
     /// `watch` of every step. `None`: this process drives it already, or was told to stop before the first step.
     pub async fn drive(

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use apim_dr::{
-    app::Gate,
+    app::{App, Gate},
     emulator::{Clock as EmulatedClock, Config, Emulator, accounts},
     ports::Clock,
     serve,
@@ -198,8 +198,12 @@ impl Bed {
 
     /// Waits until the first steps, which are taken after the answer, are over.
     pub(crate) async fn settle(&self) {
+        self.app().await.settle().await;
+    }
+
+    pub(crate) async fn app(&self) -> Arc<App> {
         let gate = self.gate.as_ref().expect("the app was started");
-        gate.app().await.expect("the app is ready").settle().await;
+        gate.app().await.expect("the app is ready")
     }
 
     /// A minute, then a sweep, until the link says how it ended.

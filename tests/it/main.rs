@@ -18,6 +18,7 @@ mod matrix;
 mod payloads;
 mod places;
 mod process;
+mod prune;
 mod recordings;
 mod repeats;
 mod secrets;

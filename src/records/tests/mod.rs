@@ -4,6 +4,7 @@ mod answers;
 mod chains;
 mod claims;
 mod failing;
+mod prune;
 
 use futures::future::join_all;
 use jiff::Timestamp;

@@ -19,7 +19,7 @@ use apim_dr::{
     keys::StateKey,
     ports::{
         Access, ApiManagement, Appended, Blobs, Cause, Claim, Clock, Deadlines, Hold, Journal, Opening,
-        Order, Poll, Ports, ReadError, RecordsError,
+        Order, Poll, Ports, Pruned, ReadError, RecordsError,
     },
     records::Records,
 };
@@ -340,4 +340,6 @@ journal! {
     holder(service: &ServiceName, now: Timestamp) -> Option<OperationId>;
     first_seen(target: &TargetName, schedule: &str, now: Timestamp) -> Timestamp;
     close(terminal: &Entry) -> ();
+    claim_pruning(now: Timestamp) -> bool;
+    prune(before: Timestamp) -> Pruned;
 }

@@ -1,0 +1,153 @@
+//! What is over leaves the records.
+//!
+//! Names carry the month, the day or the instant, so only what is old is looked at; keys do not, and the store says
+//! when they were written.
+
+use std::collections::HashSet;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::{Timestamp, tz::TimeZone};
+use object_store::path::Path;
+
+use super::{
+    Records,
+    claims::{Key, SLOT},
+    store::{AT_ONCE, Created, Header, Store},
+};
+use crate::{
+    domain::OperationId,
+    ports::{Journal, Pruned, RecordsError},
+};
+
+const DAY: &str = "%Y%m%d";
+
+/// Creates `pruned/{yyyymmdd}`.
+pub(super) async fn claim(store: &Store, now: Timestamp) -> Result<bool, RecordsError> {
+    let path = Path::from(format!("pruned/{}", text(now, DAY)));
+    let mark = Header::new();
+    Ok(store.create(&path, &mark, mark.writer).await? == Created::Ours)
+}
+
+/// Operations go before the keys that name them: a key without its operation would open it again, past its deadline;
+/// an operation without its key would not be found by a repeated request, which would open another one.
+pub(super) async fn prune(records: &Records, before: Timestamp) -> Result<Pruned, RecordsError> {
+    let mut pruned = Pruned::default();
+    operations(records, before, &mut pruned).await?;
+    keys(records, before, &mut pruned).await?;
+    let store = &records.store;
+    let mut old = slots(store, before).await?;
+    old.extend(history(store, before).await?);
+    let marks = store.list(&Path::from("pruned")).await?;
+    old.extend(marks.into_iter().filter(|mark| is_before(mark, before, DAY)));
+    pruned.deleted += store.delete_all(old).await?;
+    Ok(pruned)
+}
+
+async fn operations(records: &Records, before: Timestamp, pruned: &mut Pruned) -> Result<(), RecordsError> {
+    let open: HashSet<_> = records.open_operations().await?.into_iter().collect();
+    for month in records.store.folders(&Path::from("operations")).await? {
+        if !is_before(&month, before, "%Y%m") {
+            continue;
+        }
+        let folders = records.store.folders(&month).await?;
+        let ids = folders.iter().filter_map(|folder| folder.filename()?.parse().ok());
+        let ids = ids.filter(|id| !open.contains(id)).collect::<Vec<_>>();
+        let mut done = stream::iter(ids).map(|id| operation(records, id)).buffer_unordered(AT_ONCE);
+        while let Some(result) = done.next().await {
+            count(pruned, result)?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes a closed operation, its oldest entry first: whoever finds the rest finds it closed.
+async fn operation(records: &Records, id: OperationId) -> Result<usize, RecordsError> {
+    let paths = records.entry_paths(id).await?;
+    let Some(last) = paths.last() else { return Ok(0) };
+    match records.last(id).await? {
+        Some(entry) if entry.operation.phase.is_closed() => {}
+        Some(_) => {
+            let reason = "it is open, and nothing in open/ names it".to_owned();
+            return Err(RecordsError::Corrupt { path: last.to_string(), reason });
+        }
+        // Another process deletes it, too.
+        None => return Ok(0),
+    }
+    for path in &paths {
+        records.store.delete(path).await?;
+    }
+    Ok(paths.len())
+}
+
+/// A key goes when its operation is gone. Only those that were written long ago are read.
+async fn keys(records: &Records, before: Timestamp, pruned: &mut Pruned) -> Result<(), RecordsError> {
+    let objects = records.store.objects(&Path::from("keys")).await?;
+    let old = objects.into_iter().filter(|key| key.last_modified.timestamp() < before.as_second());
+    let mut done = stream::iter(old.map(|key| key.location).collect::<Vec<_>>())
+        .map(|path| key(records, path, before))
+        .buffer_unordered(AT_ONCE);
+    while let Some(result) = done.next().await {
+        count(pruned, result)?;
+    }
+    Ok(())
+}
+
+async fn key(records: &Records, path: Path, before: Timestamp) -> Result<usize, RecordsError> {
+    let Some(key) = records.store.read::<Key>(&path).await? else { return Ok(0) };
+    let is_over = key.opened < before
+        && records.entry_paths(key.id).await?.is_empty()
+        && records.opening(key.id).await?.is_none();
+    if !is_over {
+        return Ok(0);
+    }
+    records.store.delete(&path).await?;
+    Ok(1)
+}
+
+/// A target's newest slot stays, however old: where the schedule has none after it, it is what keeps its instant from
+/// being opened again.
+async fn slots(store: &Store, before: Timestamp) -> Result<Vec<Path>, RecordsError> {
+    let names = store.list(&Path::from("slots")).await?;
+    // All that are slots.
+    let slots: Vec<_> = names.into_iter().filter(|name| is_before(name, Timestamp::MAX, SLOT)).collect();
+    let target = |slot: &Path| slot.parts().nth(1).map(|target| target.as_ref().to_owned());
+    let has_newer = |(slot, next): &(&Path, &Path)| target(slot) == target(next);
+    let old = slots.iter().zip(slots.iter().skip(1)).filter(has_newer).map(|(slot, _)| slot);
+    Ok(old.filter(|slot| is_before(slot, before, SLOT)).cloned().collect())
+}
+
+async fn history(store: &Store, before: Timestamp) -> Result<Vec<Path>, RecordsError> {
+    let instances = store.folders(&Path::from("history")).await?;
+    let days = stream::iter(instances).map(async |instance| store.folders(&instance).await);
+    let days: Vec<_> = days.buffer_unordered(AT_ONCE).try_concat().await?;
+    let old = days.into_iter().filter(|day| is_before(day, before, DAY)).collect::<Vec<_>>();
+    let names = stream::iter(old).map(async |day| store.list(&day).await);
+    names.buffer_unordered(AT_ONCE).try_concat().await
+}
+
+/// What cannot be read, or is not over, is left where it is; a store that fails ends it all.
+fn count(pruned: &mut Pruned, result: Result<usize, RecordsError>) -> Result<(), RecordsError> {
+    match result {
+        Ok(deleted) => pruned.deleted += deleted,
+        Err(error @ RecordsError::Corrupt { .. }) => pruned.left.push(error),
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+/// Whether the last part of a name is a time of this format, and all of it was before.
+fn is_before(name: &Path, before: Timestamp, format: &str) -> bool {
+    let limit = text(before, format);
+    let is_like = |name: &str| {
+        name.len() == limit.len()
+            && name
+                .chars()
+                .zip(limit.chars())
+                .all(|(a, b)| a == b || a.is_ascii_digit() && b.is_ascii_digit())
+    };
+    name.filename().is_some_and(|name| name < limit.as_str() && is_like(name))
+}
+
+fn text(at: Timestamp, format: &str) -> String {
+    at.to_zoned(TimeZone::UTC).strftime(format).to_string()
+}
