@@ -47,6 +47,15 @@ pub struct App {
 impl App {
     /// Builds the app that `settings` describe. The records are opened, and probed, here.
     pub async fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, NotOpened> {
+        Self::open_at(None, settings, clock).await
+    }
+
+    /// The same with its records at `place`, if one is given, wherever the settings would have them.
+    async fn open_at(
+        place: Option<&Location>,
+        settings: &Settings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, NotOpened> {
         let (arm, schedule) = match (&settings.arm, &settings.schedule) {
             (Some(arm), Some(schedule)) if settings.problems.is_empty() => (arm.clone(), schedule.clone()),
             _ => return Err(NotOpened::Settings(settings.problems.clone())),
@@ -59,7 +68,10 @@ impl App {
             place: settings.records.to_string(),
             source,
         };
-        let location = location(&settings.records, &storage).map_err(not_opened)?;
+        let location = match place {
+            Some(place) => place.clone(),
+            None => location(&settings.records, &storage).map_err(not_opened)?,
+        };
         let records = Records::open(&location, settings.state_key.clone()).await.map_err(not_opened)?;
         let key = records.state_key().clone();
         let ports = Ports {
@@ -257,6 +269,8 @@ fn advice(error: &RecordsError) -> Option<String> {
 pub struct Gate {
     settings: Settings,
     clock: Arc<dyn Clock>,
+    /// Where the records are, if not where the settings say.
+    place: Option<Location>,
     app: OnceCell<Arc<App>>,
     /// What the last try to open the app said.
     unready: Mutex<Vec<Problem>>,
@@ -269,12 +283,19 @@ pub struct Unready(pub Vec<Problem>);
 impl Gate {
     pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Self {
         let unready = Mutex::new(settings.problems.clone());
-        Self { settings, clock, app: OnceCell::new(), unready }
+        Self { settings, clock, place: None, app: OnceCell::new(), unready }
+    }
+
+    /// The same with the records at `place`: a store that somebody else opened.
+    pub fn at(place: Location, settings: Settings, clock: Arc<dyn Clock>) -> Self {
+        Self { place: Some(place), ..Self::new(settings, clock) }
     }
 
     /// The app; opened by whoever asks first, and again if that failed.
     pub async fn app(&self) -> Result<Arc<App>, Unready> {
-        let open = || async { App::open(&self.settings, self.clock.clone()).await.map(Arc::new) };
+        let open = || async {
+            App::open_at(self.place.as_ref(), &self.settings, self.clock.clone()).await.map(Arc::new)
+        };
         let opened = self.app.get_or_try_init(open).await.cloned();
         let problems = opened.as_ref().err().map(NotOpened::problems).unwrap_or_default();
         self.unready.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&problems);
