@@ -1,16 +1,24 @@
 //! The harness: an emulator and the app on free ports, in one simulated time.
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use apim_dr::{
     app::{App, Gate},
     emulator::{Clock as EmulatedClock, Config, Emulator, accounts},
     ports::Clock,
+    records::Location,
     serve,
     settings::{Environment, Settings},
 };
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use object_store::{ObjectStore, local::LocalFileSystem};
 use reqwest::{Client, Method, Response, StatusCode, header};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -47,13 +55,13 @@ impl Clock for SimulatedClock {
 
 /// A clock that was set wrong.
 #[derive(Debug)]
-struct FastClock {
+struct WrongClock {
     clock: SimulatedClock,
-    ahead: Duration,
+    ahead: SignedDuration,
 }
 
 #[async_trait]
-impl Clock for FastClock {
+impl Clock for WrongClock {
     fn now(&self) -> Timestamp {
         self.clock.now() + self.ahead
     }
@@ -74,10 +82,12 @@ pub(crate) struct Bed {
     pub(crate) client: Client,
     clock: SimulatedClock,
     /// How far the app's clock is ahead of everybody's.
-    pub(crate) ahead: Duration,
+    pub(crate) ahead: SignedDuration,
     variables: BTreeMap<String, String>,
     patience: Option<Duration>,
     records: TempDir,
+    /// The store of the records, if it is not the directory itself.
+    store: Option<Arc<dyn ObjectStore>>,
     gate: Option<Arc<Gate>>,
     server: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
@@ -94,15 +104,31 @@ impl Bed {
 
     /// On an emulator that behaves as `config` says, but in simulated time.
     pub(crate) async fn on(config: Config, variables: &[(&str, &str)]) -> Self {
-        Self::waiting(config, variables, None).await
+        let mut bed = Self::build(config, variables, None).await;
+        bed.serve().await;
+        bed
+    }
+
+    /// With `wrap` around the store of the records.
+    pub(crate) async fn storing<S: ObjectStore>(
+        variables: &[(&str, &str)],
+        wrap: impl FnOnce(LocalFileSystem) -> Arc<S>,
+    ) -> (Self, Arc<S>) {
+        let mut bed = Self::build(Config::default(), variables, None).await;
+        let store = wrap(LocalFileSystem::new_with_prefix(bed.records.path()).unwrap());
+        bed.store = Some(store.clone());
+        bed.serve().await;
+        (bed, store)
     }
 
     /// With an app that waits for an answer only so long, in real time: for faults that answer too late.
     pub(crate) async fn hasty() -> Self {
-        Self::waiting(Config::default(), &[], Some(Duration::from_millis(700))).await
+        let mut bed = Self::build(Config::default(), &[], Some(Duration::from_millis(700))).await;
+        bed.serve().await;
+        bed
     }
 
-    async fn waiting(config: Config, variables: &[(&str, &str)], patience: Option<Duration>) -> Self {
+    async fn build(config: Config, variables: &[(&str, &str)], patience: Option<Duration>) -> Self {
         let clock = EmulatedClock::manual(START.parse().unwrap());
         let config = Config { clock: clock.clone(), ..config };
         let emulator = Emulator::start(config).await.unwrap();
@@ -116,30 +142,45 @@ impl Bed {
         let all = emulator.settings().into_iter().chain(own);
         let mut all: BTreeMap<_, _> = all.map(|(name, value)| (name.to_owned(), value)).collect();
         all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let mut bed = Self {
+        Self {
             emulator,
             url: String::new(),
             client: Client::builder().no_proxy().build().unwrap(),
             clock: SimulatedClock(clock),
-            ahead: Duration::ZERO,
+            ahead: SignedDuration::ZERO,
             variables: all,
             patience,
             records,
+            store: None,
             gate: None,
             server: None,
-        };
-        bed.serve().await;
-        bed
+        }
     }
 
-    async fn serve(&mut self) {
+    fn settings(&self) -> Settings {
         let environment: Environment = self.variables.clone().into_iter().collect();
         let mut settings = Settings::read(&environment);
         if let (Some(arm), Some(patience)) = (&mut settings.arm, self.patience) {
             arm.limits.total = patience;
         }
-        let clock = FastClock { clock: self.clock.clone(), ahead: self.ahead };
-        let gate = Arc::new(Gate::new(settings, Arc::new(clock)));
+        settings
+    }
+
+    /// One more app on the same records, as another replica has it; its clock is `ahead`.
+    pub(crate) async fn replica(&self, ahead: SignedDuration) -> Arc<App> {
+        let clock = Arc::new(WrongClock { clock: self.clock.clone(), ahead });
+        Arc::new(App::open(&self.settings(), clock).await.unwrap())
+    }
+
+    async fn serve(&mut self) {
+        let clock = Arc::new(WrongClock { clock: self.clock.clone(), ahead: self.ahead });
+        let gate = match self.store.clone() {
+            Some(store) => {
+                Gate::at(Location::Container { store, prefix: String::new() }, self.settings(), clock)
+            }
+            None => Gate::new(self.settings(), clock),
+        };
+        let gate = Arc::new(gate);
         self.gate = Some(gate.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         self.url = format!("http://{}", listener.local_addr().unwrap());
@@ -160,8 +201,12 @@ impl Bed {
         self.serve().await;
     }
 
-    pub(crate) fn records(&self) -> &std::path::Path {
+    pub(crate) fn records(&self) -> &Path {
         self.records.path()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.0.now()
     }
 
     pub(crate) fn advance(&self, by: Duration) {
@@ -181,9 +226,13 @@ impl Bed {
     }
 
     /// What the host does every minute.
-    pub(crate) async fn sweep(&self) -> Answer {
+    pub(crate) async fn try_sweep(&self) -> Answer {
         let timer = json!({"Schedule": {"AdjustForDST": true}, "ScheduleStatus": null, "IsPastDue": false});
-        let answer = self.post("/sweep-trigger", &json!({"Data": {"timer": timer}, "Metadata": {}})).await;
+        self.post("/sweep-trigger", &json!({"Data": {"timer": timer}, "Metadata": {}})).await
+    }
+
+    pub(crate) async fn sweep(&self) -> Answer {
+        let answer = self.try_sweep().await;
         assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
         answer
     }
@@ -206,10 +255,34 @@ impl Bed {
         gate.app().await.expect("the app is ready")
     }
 
+    /// A sweep every minute, for that long.
+    pub(crate) async fn sweep_for(&self, long: Duration) {
+        let end = self.now() + long;
+        while self.now() < end {
+            self.advance(Duration::from_mins(1));
+            self.sweep().await;
+        }
+    }
+
+    /// What happened to an operation, by the names of its entries.
+    pub(crate) fn story(&self, link: &str) -> Vec<String> {
+        let id = link.split(['/', '?']).find(|part| part.len() == 36).expect("an id").to_owned();
+        let months = fs::read_dir(self.records().join("operations")).unwrap();
+        let folders = months.map(|month| month.unwrap().path().join(&id)).filter(|folder| folder.is_dir());
+        let entries = folders.flat_map(|folder| fs::read_dir(folder).unwrap());
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        let name = |path: &PathBuf| {
+            let entry: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+            entry["event"]["type"].as_str().unwrap().to_owned()
+        };
+        paths.iter().map(name).collect()
+    }
+
     /// A minute, then a sweep, until the link says how it ended.
     pub(crate) async fn follow(&self, link: &str) -> Answer {
         // More minutes than any of these operations may take.
-        for _ in 0..(8 * 60) {
+        for _ in 0..(13 * 60) {
             let answer = self.get(link).await;
             if answer.status != StatusCode::ACCEPTED {
                 return answer;
@@ -264,6 +337,13 @@ pub(crate) fn seed(operation: &str) -> Value {
     accounts::body(operation, accounts::SERVICE)
 }
 
+/// Something to restore from.
+pub(crate) fn put_backup(bed: &Bed) {
+    let file = json!({"service": accounts::SERVICE, "sku": "Developer", "createdAt": bed.now(), "content": "apis",
+        "padding": ""});
+    bed.emulator.put_blob(accounts::STORAGE_ACCOUNT, accounts::CONTAINER, "apimbackup", file.to_string());
+}
+
 /// A body with some fields replaced; `null` leaves one out.
 pub(crate) fn but(mut body: Value, fields: &Value) -> Value {
     for (name, value) in fields.as_object().unwrap() {
@@ -277,15 +357,15 @@ pub(crate) fn but(mut body: Value, fields: &Value) -> Value {
 }
 
 /// Every file below a folder, as text, to look for what must not be there.
-pub(crate) fn everything_in(folder: &std::path::Path) -> String {
+pub(crate) fn everything_in(folder: &Path) -> String {
     let mut text = String::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
+    for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             text += &everything_in(&path);
         } else {
             text += &path.display().to_string();
-            text += &String::from_utf8_lossy(&std::fs::read(&path).unwrap());
+            text += &String::from_utf8_lossy(&fs::read(&path).unwrap());
         }
     }
     text

@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use apim_dr::emulator::{Config, Effect, Fault, LocationForm, accounts};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, but, seed};
@@ -280,7 +281,7 @@ async fn a_process_with_a_fast_clock_does_not_call_a_start_lost_too_early() {
     bed.emulator.inject(Fault::once("POST", "/backup?", Effect::ResetAfter));
     let link = bed.open("/api/backup", &seed("backup")).await;
     let path = format!("/api/{}", link.split_once("/api/").unwrap().1);
-    bed.ahead = Duration::from_mins(10);
+    bed.ahead = SignedDuration::from_mins(10);
     bed.restart().await;
     bed.sweep().await;
     let seen = || {
@@ -297,7 +298,7 @@ async fn a_process_with_a_fast_clock_does_not_call_a_start_lost_too_early() {
 #[tokio::test]
 async fn an_app_with_a_wrong_clock_backs_up_like_any_other() {
     let mut bed = Bed::start().await;
-    bed.ahead = Duration::from_mins(10);
+    bed.ahead = SignedDuration::from_mins(10);
     bed.restart().await;
     for name in ["first", "second"] {
         let link = bed.open("/api/backup", &but(seed("backup"), &json!({"backupName": name}))).await;
