@@ -1,4 +1,4 @@
-//! One API Management service, its blobs, the records, and time; and processes that see them through a fate.
+//! API Management services, their blobs, the records, and time; and processes that see them through a fate.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -102,6 +102,7 @@ impl Fate {
 #[derive(Debug, Clone)]
 pub(super) struct Run {
     pub(super) kind: Kind,
+    service: String,
     blob: String,
     ends: Timestamp,
     written: bool,
@@ -166,13 +167,14 @@ impl World {
         }
     }
 
-    fn is_busy(&self) -> bool {
+    fn is_busy(&self, service: &ServiceName) -> bool {
         self.settle();
-        self.runs.lock().unwrap().values().any(|run| !run.written)
+        let runs = self.runs.lock().unwrap();
+        runs.values().any(|run| !run.written && run.service == service.as_str())
     }
 
     fn post(&self, plan: &Plan, attempt: AttemptId) -> Answer {
-        let busy = self.is_busy();
+        let busy = self.is_busy(&plan.service.name);
         let mut posts = self.posts.lock().unwrap();
         let (arrived, taken) = posts.entry(attempt).or_default();
         *arrived += 1;
@@ -181,7 +183,8 @@ impl World {
         }
         *taken += 1;
         let ends = self.now() + WORK;
-        let run = Run { kind: plan.kind, blob: plan.blob.name.to_string(), ends, written: false };
+        let service = plan.service.name.to_string();
+        let run = Run { kind: plan.kind, service, blob: plan.blob.name.to_string(), ends, written: false };
         self.runs.lock().unwrap().insert(attempt.to_string(), run);
         let continuation = Continuation::Location(format!("https://management.azure.com//{attempt}"));
         Answer::Accepted { continuation: Some(continuation), after_seconds: 60, ids: RequestIds::default() }
@@ -193,6 +196,8 @@ impl World {
 pub(super) struct Process {
     pub(super) world: Arc<World>,
     pub(super) fate: Fate,
+    /// How far its clock is ahead of Azure's.
+    ahead: SignedDuration,
 }
 
 fn lost() -> RecordsError {
@@ -205,7 +210,12 @@ fn scripted() -> AzureError {
 
 impl Process {
     pub(super) fn new(world: &Arc<World>, mishap: Option<(usize, Mishap)>) -> Arc<Self> {
-        Arc::new(Self { world: world.clone(), fate: Fate::new(mishap) })
+        Arc::new(Self { world: world.clone(), fate: Fate::new(mishap), ahead: SignedDuration::ZERO })
+    }
+
+    /// One whose own clock is wrong.
+    pub(super) fn ahead(world: &Arc<World>, ahead: SignedDuration) -> Arc<Self> {
+        Arc::new(Self { world: world.clone(), fate: Fate::default(), ahead })
     }
 
     pub(super) fn ports(self: &Arc<Self>) -> Ports {
@@ -224,7 +234,7 @@ impl Process {
 #[async_trait]
 impl Clock for Process {
     fn now(&self) -> Timestamp {
-        self.world.now()
+        self.world.now() + self.ahead
     }
 
     fn elapsed(&self) -> Duration {
@@ -249,9 +259,9 @@ impl ApiManagement for Process {
         self.world.now()
     }
 
-    async fn service(&self, _: &ServiceId, _: &Access) -> Result<ServiceStatus, ReadError> {
+    async fn service(&self, service: &ServiceId, _: &Access) -> Result<ServiceStatus, ReadError> {
         let look = async {
-            let state = if self.world.is_busy() { "Updating" } else { "Succeeded" };
+            let state = if self.world.is_busy(&service.name) { "Updating" } else { "Succeeded" };
             Ok(ServiceStatus {
                 tier: None,
                 provisioning_state: state.to_owned(),
