@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -28,6 +28,9 @@ const FIRST_STEPS: Duration = Duration::from_secs(5);
 /// Pause between two looks for operations that nobody drives; the host's sweep keeps the same.
 const LOOK: Duration = Duration::from_mins(1);
 
+/// How long an app that could not be opened is not tried again: whoever asks meanwhile is told at once.
+const FAILURE_STANDS: Duration = Duration::from_secs(5);
+
 /// Everything a trigger or a command needs.
 #[derive(Debug)]
 pub struct App {
@@ -37,7 +40,7 @@ pub struct App {
     pub public_url: Option<String>,
     agenda: Agenda,
     /// Of the timer trigger.
-    schedule: Schedule,
+    schedule: Option<Schedule>,
     key: StateKey,
     under_host: bool,
     tasks: TaskTracker,
@@ -56,8 +59,8 @@ impl App {
         settings: &Settings,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, NotOpened> {
-        let (arm, schedule) = match (&settings.arm, &settings.schedule) {
-            (Some(arm), Some(schedule)) if settings.problems.is_empty() => (arm.clone(), schedule.clone()),
+        let arm = match &settings.arm {
+            Some(arm) if settings.fatal_problems().next().is_none() => arm.clone(),
             _ => return Err(NotOpened::Settings(settings.problems.clone())),
         };
         let endpoints = arm.endpoints.clone();
@@ -87,7 +90,7 @@ impl App {
             restore_policy: settings.restore_policy.clone(),
             public_url: settings.public_url.clone(),
             agenda: Agenda::new(settings.targets.clone()),
-            schedule,
+            schedule: settings.schedule.clone(),
             key,
             under_host: settings.under_host,
             tasks: TaskTracker::new(),
@@ -155,7 +158,8 @@ impl App {
     pub async fn fire(self: &Arc<Self>, next: Option<Timestamp>) -> Vec<Due> {
         let app = self.clone();
         let open = async move {
-            let fired = app.schedule.fired(next, app.ports().azure.now());
+            let now = app.ports().azure.now();
+            let fired = app.schedule.as_ref().and_then(|schedule| schedule.fired(next, now));
             let due = app.open_due(fired).await;
             due.iter()
                 .filter_map(|due| due.opened.as_ref().ok())
@@ -272,8 +276,8 @@ pub struct Gate {
     /// Where the records are, if not where the settings say.
     place: Option<Location>,
     app: OnceCell<Arc<App>>,
-    /// What the last try to open the app said.
-    unready: Mutex<Vec<Problem>>,
+    /// What the last try to open the app said, and when.
+    failed: Mutex<Option<(Duration, Vec<Problem>)>>,
 }
 
 /// Why there is no app, for the caller who met it.
@@ -282,8 +286,7 @@ pub struct Unready(pub Vec<Problem>);
 
 impl Gate {
     pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Self {
-        let unready = Mutex::new(settings.problems.clone());
-        Self { settings, clock, place: None, app: OnceCell::new(), unready }
+        Self { settings, clock, place: None, app: OnceCell::new(), failed: Mutex::default() }
     }
 
     /// The same with the records at `place`: a store that somebody else opened.
@@ -291,18 +294,36 @@ impl Gate {
         Self { place: Some(place), ..Self::new(settings, clock) }
     }
 
-    /// The app; opened by whoever asks first, and again if that failed.
+    /// The app; opened by whoever asks first, and again if that failed a while ago.
     pub async fn app(&self) -> Result<Arc<App>, Unready> {
+        if let Some(failed) = self.failed_just_now() {
+            return Err(failed);
+        }
         let open = || async {
-            App::open_at(self.place.as_ref(), &self.settings, self.clock.clone()).await.map(Arc::new)
+            // Whoever waited while another tried need not try as well.
+            if let Some(failed) = self.failed_just_now() {
+                return Err(failed);
+            }
+            let opened = App::open_at(self.place.as_ref(), &self.settings, self.clock.clone()).await;
+            opened.map(Arc::new).map_err(|error| {
+                tracing::error!(error = &error as &dyn std::error::Error, "the app is not ready");
+                let problems = error.problems();
+                *self.failed() = Some((self.clock.elapsed(), problems.clone()));
+                Unready(problems)
+            })
         };
-        let opened = self.app.get_or_try_init(open).await.cloned();
-        let problems = opened.as_ref().err().map(NotOpened::problems).unwrap_or_default();
-        self.unready.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&problems);
-        opened.map_err(|error| {
-            tracing::error!(error = &error as &dyn std::error::Error, "the app is not ready");
-            Unready(problems)
-        })
+        self.app.get_or_try_init(open).await.cloned()
+    }
+
+    fn failed_just_now(&self) -> Option<Unready> {
+        let failed = self.failed();
+        let (at, problems) = failed.as_ref()?;
+        let is_fresh = self.clock.elapsed().saturating_sub(*at) < FAILURE_STANDS;
+        (is_fresh && self.app.get().is_none()).then(|| Unready(problems.clone()))
+    }
+
+    fn failed(&self) -> MutexGuard<'_, Option<(Duration, Vec<Problem>)>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The app, if somebody has asked for it and it could be opened.
@@ -312,7 +333,10 @@ impl Gate {
 
     /// What is wrong, as far as known without looking.
     pub fn problems(&self) -> Vec<Problem> {
-        self.unready.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        match &*self.failed() {
+            Some((_, problems)) if self.app.get().is_none() => problems.clone(),
+            _ => self.settings.problems.clone(),
+        }
     }
 
     pub fn settings(&self) -> &Settings {

@@ -1,7 +1,8 @@
 //! The server: under the Functions host, or stand-alone, where it also follows what is open by itself.
 
-use std::{future::Future, io, sync::Arc, time::Duration};
+use std::{future::Future, io, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures::FutureExt as _;
 use tokio::net::TcpListener;
 
 use crate::{app::Gate, triggers};
@@ -55,10 +56,13 @@ pub async fn serve(
 /// Stand-alone there is no timer that asks us to look.
 async fn follow_what_is_open(gate: Arc<Gate>) {
     loop {
-        match gate.app().await {
-            Ok(app) => return app.pursue_what_is_open().await,
-            Err(_) => gate.clock().sleep(PAUSE).await,
+        if let Ok(app) = gate.app().await {
+            // It never ends by itself. What ended it must not end the schedule for the life of the process.
+            if AssertUnwindSafe(app.pursue_what_is_open()).catch_unwind().await.is_err() {
+                tracing::error!("looking for what is due and open ended in a panic; it begins again");
+            }
         }
+        gate.clock().sleep(PAUSE).await;
     }
 }
 

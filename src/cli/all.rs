@@ -23,7 +23,7 @@ use crate::{
 pub(super) async fn backup(settings: &Settings, output: Output) -> anyhow::Result<Exit> {
     let app = open(settings).await?;
     if app.targets().is_empty() {
-        return Ok(Exit::usage("no targets are configured (the setting APIM_DR_TARGETS)"));
+        return Ok(Exit::usage("no targets can be backed up (the setting APIM_DR_TARGETS)"));
     }
     let lines = Lines::new();
     let followed = app.targets().iter().map(|target| follow(&app, target, lines.line()));
@@ -65,10 +65,12 @@ pub(super) async fn backup(settings: &Settings, output: Output) -> anyhow::Resul
     if open > 0 {
         eprintln!("{open} not over; the server goes on with them, or: apim-dr operations follow <id>");
     }
-    let succeeded = ended.iter().flatten().filter(|operation| operation.phase == Phase::Succeeded).count();
+    let in_phase = |phase| ended.iter().flatten().filter(|operation| operation.phase == phase).count();
+    let (succeeded, skipped) = (in_phase(Phase::Succeeded), in_phase(Phase::Skipped));
     Ok(match succeeded {
         _ if interrupted && open > 0 => Exit::Interrupted,
-        all if all == ended.len() => Exit::Ok,
+        all if all == ended.len() && settings.schedule_problems().next().is_none() => Exit::Ok,
+        0 if skipped == ended.len() => Exit::Skipped,
         0 => Exit::Failed,
         _ => Exit::Partial,
     })

@@ -85,14 +85,24 @@ pub async fn run(command: Command, settings: Settings, environment: &Environment
 
 /// Opens the app, or says what is in the way.
 async fn open(settings: &Settings) -> anyhow::Result<Arc<App>> {
+    for problem in settings.schedule_problems() {
+        eprintln!("warning: {problem}");
+    }
     let clock = clock::open(settings.clock.as_ref()).await?;
     Ok(Arc::new(App::open(settings, clock).await?))
+}
+
+/// Targets that are given in the setting itself, and addresses with a user in them, may hold secrets.
+fn may_hold_secret(value: &str) -> bool {
+    value.trim_start().starts_with(['[', '{']) || value.contains('@')
 }
 
 /// Every setting with its value and where that comes from; secrets hidden, nothing asked of the network.
 fn print_settings(settings: &Settings, environment: &Environment, output: Output) -> anyhow::Result<Exit> {
     let value = |setting: &crate::settings::Setting| match environment.get(setting.name) {
-        Some(_) if setting.secret => (crate::domain::Secret::HIDDEN, "environment"),
+        Some(value) if setting.secret || may_hold_secret(value) => {
+            (crate::domain::Secret::HIDDEN, "environment")
+        }
         Some(value) => (value, "environment"),
         None => (setting.default, "default"),
     };

@@ -14,7 +14,7 @@ use super::{
     follow, open,
 };
 use crate::{
-    domain::{Kind, Secret},
+    domain::{Kind, Secret, Target},
     payload::{self, Confirmation, Parsed, RestorePolicy},
     settings::Settings,
     workflows::{self, Cause, IfBusy},
@@ -30,7 +30,9 @@ pub(super) async fn restore(args: RestoreArgs, settings: Settings) -> anyhow::Re
     let without = body(&args.order, &settings)?;
     let phrase = match args.yes {
         Some(phrase) => phrase,
-        None if io::stdin().is_terminal() && args.order.payload.as_deref() != Some("-") => ask(&without)?,
+        None if io::stdin().is_terminal() && args.order.payload.as_deref() != Some("-") => {
+            ask(&without, &settings.targets)?
+        }
         None => return Ok(Exit::usage("a restore overwrites the instance: add --yes \"RESTORE <name>\"")),
     };
     let body = with_field(&without, "confirm", &phrase);
@@ -121,13 +123,17 @@ fn with_field(body: &[u8], field: &str, value: &str) -> Vec<u8> {
 }
 
 /// Asks on the terminal.
-fn ask(body: &[u8]) -> anyhow::Result<String> {
-    let name = object(body)
-        .and_then(|object| {
-            let field = object.into_iter().find(|(key, _)| key.eq_ignore_ascii_case("apimInstance"));
-            field.and_then(|(_, value)| value.as_str().map(str::to_owned))
-        })
-        .unwrap_or_else(|| "<name>".to_owned());
+fn ask(body: &[u8], targets: &[Target]) -> anyhow::Result<String> {
+    let field = |name: &str| {
+        let field = object(body)?.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        field.and_then(|(_, value)| value.as_str().map(str::to_owned)).filter(|value| !value.is_empty())
+    };
+    let of_target = || {
+        let named = field("target")?;
+        let target = targets.iter().find(|target| target.name.as_str() == named);
+        target.map(|target| target.plan.service.name.to_string())
+    };
+    let name = field("apimInstance").or_else(of_target).unwrap_or_else(|| "<name>".to_owned());
     eprint!("This overwrites {name}. Type RESTORE {name} to go on: ");
     io::stderr().flush()?;
     let mut line = String::new();

@@ -13,14 +13,11 @@ use super::{
 use crate::{
     domain::Target,
     ports::{Clock as _, SystemClock},
-    settings::{Problem, Settings},
+    settings::Settings,
 };
 
 pub(super) fn run(command: TargetsCommand, settings: &Settings) -> anyhow::Result<Exit> {
-    let about_targets = |problem: &&Problem| {
-        ["APIM_DR_TARGETS", "APIM_DR_BACKUP_SCHEDULE"].contains(&problem.setting.as_str())
-    };
-    let problems: Vec<_> = settings.problems.iter().filter(about_targets).collect();
+    let problems: Vec<_> = settings.schedule_problems().collect();
     for warning in settings.warnings.iter().filter(|warning| warning.starts_with("APIM_DR_TARGETS")) {
         eprintln!("warning: {warning}");
     }
@@ -62,7 +59,7 @@ fn row(target: &Target, now: Timestamp) -> serde_json::Value {
         "schedule": target.schedule.to_string(),
         "timeZone": target.zone.iana_name(),
         "next": next,
-        "blob": next.map(|next| target.scheduled(next).blob.to_string()),
+        "blob": next.map(|next| target.scheduled(next, None).blob.to_string()),
     })
 }
 
@@ -73,7 +70,7 @@ fn table(targets: &[Target], now: Timestamp) -> String {
         let Target { name, schedule, plan, .. } = target;
         // Every schedule fires again, until far beyond any clock.
         let Some(next) = schedule.next(now) else { continue };
-        let (instance, blob) = (plan.service.name.as_str(), target.scheduled(next).blob);
+        let (instance, blob) = (plan.service.name.as_str(), target.scheduled(next, None).blob);
         // Writing to a string does not fail.
         let _ = write!(text, "\n{:20}  {instance:20}  {schedule:22}  {next}  {blob}", name.as_str());
     }

@@ -29,9 +29,12 @@ impl Target {
     }
 
     /// The backup that the schedule's `instant` means: `<name>_<yyyyMMdd>`, and with the time if that day had one
-    /// before.
-    pub fn scheduled(&self, instant: Timestamp) -> Plan {
+    /// before, or may have had: of another schedule, before the target was `first_seen` with this one.
+    pub fn scheduled(&self, instant: Timestamp, first_seen: Option<Timestamp>) -> Plan {
         let day = |instant: Timestamp| self.zone.to_datetime(instant).date();
+        if first_seen.is_some_and(|first_seen| day(first_seen) == day(instant)) {
+            return self.by_hand(instant);
+        }
         let before = instant.checked_sub(SignedDuration::from_secs(1)).ok();
         let before = before.and_then(|before| self.schedule.latest(before));
         if before.is_some_and(|before| day(before) == day(instant)) {
@@ -96,9 +99,20 @@ mod tests {
             ("0 30 * * * *", "Europe/Berlin", "2026-03-29T01:30:00Z", "apimbackup_20260329T033000"),
         ];
         for (schedule, zone, instant, expected) in rows {
-            let plan = target(schedule, zone).scheduled(instant.parse().unwrap());
+            let plan = target(schedule, zone).scheduled(instant.parse().unwrap(), None);
             assert_eq!(plan.blob.name.as_str(), expected, "{schedule} in {zone} at {instant}");
         }
+    }
+
+    #[test]
+    fn on_the_day_that_a_schedule_began_the_name_has_the_time_another_one_may_have_had_its_turn() {
+        let named = |first_seen: &str| {
+            let instant = "2026-11-21T13:00:00Z".parse().unwrap();
+            let target = target("0 0 13 * * *", "UTC");
+            target.scheduled(instant, Some(first_seen.parse().unwrap())).blob.name.as_str().to_owned()
+        };
+        assert_eq!(named("2026-11-21T02:00:00Z"), "apimbackup_20261121T130000");
+        assert_eq!(named("2026-11-20T23:59:59Z"), "apimbackup_20261121");
     }
 
     #[test]
@@ -116,7 +130,7 @@ mod tests {
             plan: Plan { blob: BlobRef { name: name(1007), ..plan("a").blob }, ..plan("a") },
             ..target("0 30 * * * *", "Europe/Berlin")
         };
-        let named = longest.scheduled("2026-10-25T01:30:00Z".parse().unwrap()).blob.name;
+        let named = longest.scheduled("2026-10-25T01:30:00Z".parse().unwrap(), None).blob.name;
         assert_eq!(named.as_str().chars().count(), BlobName::LONGEST);
         assert_eq!(named.as_str().parse(), Ok(named.clone()));
     }

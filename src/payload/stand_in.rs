@@ -6,7 +6,8 @@ use crate::domain::{Caller, Secret, StorageAccess, Target};
 /// Lets the target that the body names stand in for the fields that the body leaves out.
 ///
 /// A secret stands in only where it belongs: the target's client secret is never sent for another application or
-/// tenant, nor its key for another account.
+/// tenant, nor its key for another account, nor on behalf of anybody but the target's own caller: whoever signs in
+/// otherwise could hand it to a service of their own.
 pub(super) fn stand_in(fields: &mut Fields, targets: &[Target]) -> Result<(), Noted> {
     let Some(name) = fields.text("target")? else { return Ok(()) };
     let Some(target) = targets.iter().find(|target| target.name.as_str() == name) else {
@@ -24,8 +25,14 @@ pub(super) fn stand_in(fields: &mut Fields, targets: &[Target]) -> Result<(), No
             fields.fill(name, secret.expose());
         }
     };
+    let same_caller = match &plan.caller {
+        Caller::Application { tenant, client_id } => {
+            fields.agrees("applicationId", client_id.as_str()) && fields.agrees("tenantId", tenant.as_str())
+        }
+        Caller::App => !["applicationId", "clientSecret", "tenantId"].iter().any(|name| fields.gives(name)),
+    };
     if let Caller::Application { tenant, client_id } = &plan.caller {
-        if fields.agrees("applicationId", client_id.as_str()) && fields.agrees("tenantId", tenant.as_str()) {
+        if same_caller {
             lend(fields, "clientSecret", &credentials.client_secret);
         }
         fields.fill("applicationId", client_id.as_str());
@@ -34,7 +41,7 @@ pub(super) fn stand_in(fields: &mut Fields, targets: &[Target]) -> Result<(), No
     match &plan.access {
         StorageAccess::AccessKey if fields.agrees("accessType", "AccessKey") && !fields.gives("clientId") => {
             fields.fill("accessType", "AccessKey");
-            if fields.agrees("storageAccount", account) {
+            if same_caller && fields.agrees("storageAccount", account) {
                 lend(fields, "accessKey", &credentials.access_key);
             }
         }
@@ -105,8 +112,15 @@ mod tests {
 
         let other = "00000000-1111-2222-3333-444444444444";
         let rows: &[(Value, &[(&str, &str)])] = &[
-            (json!({ "applicationId": other }), &[("clientSecret", "add it")]),
-            (json!({ "tenantId": "contoso.com" }), &[("clientSecret", "add it")]),
+            (json!({ "applicationId": other }), &[("clientSecret", "add it"), ("accessKey", "add the key")]),
+            (
+                json!({ "tenantId": "contoso.com" }),
+                &[("clientSecret", "add it"), ("accessKey", "add the key")],
+            ),
+            (
+                json!({ "applicationId": other, "tenantId": "contoso.com", "clientSecret": "another" }),
+                &[("accessKey", "add the key")],
+            ),
             (json!({ "storageAccount": "another" }), &[("accessKey", "add the key")]),
             (json!({ "accessType": "AccessKey", "clientSecret": "another" }), &[]),
             (json!({ "accessType": "SystemAssignedManagedIdentity", "storageAccount": "another" }), &[]),

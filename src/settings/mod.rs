@@ -108,6 +108,17 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Problems of the schedule and of targets: they stop the targets that they are about, and nothing else. On the day
+    /// of a disaster a secret that cannot be resolved must not keep anybody from a restore.
+    pub fn schedule_problems(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().filter(|problem| targets::is_about_targets(problem))
+    }
+
+    /// Problems that leave nothing to go on with.
+    pub fn fatal_problems(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().filter(|problem| !targets::is_about_targets(problem))
+    }
+
     pub fn read(environment: &Environment) -> Self {
         let mut reader = Reader { environment, problems: Vec::new(), warnings: Vec::new() };
         let port = reader.parse("FUNCTIONS_CUSTOMHANDLER_PORT", "give a port number", u16::from_str);

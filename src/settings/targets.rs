@@ -14,6 +14,10 @@ const SETTING: &str = "APIM_DR_TARGETS";
 /// Beside host.json; read if nothing else is said.
 const DEFAULT_FILE: &str = "targets.json";
 
+pub(super) fn is_about_targets(problem: &Problem) -> bool {
+    [SETTING, SCHEDULE].contains(&problem.setting.as_str())
+}
+
 impl Reader<'_> {
     pub(super) fn schedule(&mut self) -> Option<Schedule> {
         let parsed = self.environment.get(SCHEDULE).unwrap_or(DEFAULT_SCHEDULE).parse();

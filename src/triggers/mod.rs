@@ -52,17 +52,12 @@ const HTTP_FUNCTIONS: [HttpFunction; 5] = [
 pub(crate) fn router(gate: Arc<Gate>) -> Router {
     let under_host = gate.settings().under_host;
     let api = api(gate.clone());
-    // Only the host sends these. Stand-alone nobody needs them, and they ask for no key.
-    let timers = if under_host { timers(gate) } else { Router::new() };
-    let envelopes = HTTP_FUNCTIONS.into_iter().fold(Router::new(), |router, function| {
-        let api = api.clone();
-        router.route(&format!("/{}", function.folder), post(move |body| invoke(function, api, body)))
-    });
+    // Only the host sends these. They ask for no key before they are read, so stand-alone nobody may.
+    let enveloped = if under_host { enveloped(gate, &api) } else { Router::new() };
     let router = Router::new()
         // The host asks at any time whether we are up; the answer must cost nothing.
         .route("/", get(|| async { "apim-dr\n" }))
-        .merge(timers)
-        .merge(envelopes)
+        .merge(enveloped)
         .merge(api)
         .fallback(|| async { ProblemDetails::new(StatusCode::NOT_FOUND, "there is nothing at this address") })
         .method_not_allowed_fallback(|| async {
@@ -73,12 +68,17 @@ pub(crate) fn router(gate: Arc<Gate>) -> Router {
     router.layer(middleware::from_fn(in_span))
 }
 
-/// What the host calls by itself.
-fn timers(gate: Arc<Gate>) -> Router {
+/// What only the host calls: its timers, and the routes in its envelope.
+fn enveloped(gate: Arc<Gate>, api: &Router) -> Router {
+    let envelopes = HTTP_FUNCTIONS.into_iter().fold(Router::new(), |router, function| {
+        let api = api.clone();
+        router.route(&format!("/{}", function.folder), post(move |body| invoke(function, api, body)))
+    });
     Router::new()
         .route("/timer-trigger", post(timers::timer))
         .route("/sweep-trigger", post(timers::sweep))
         .with_state(gate)
+        .merge(envelopes)
 }
 
 /// The routes as callers know them. A link carries its own token, and health has no data: they are not guarded.

@@ -46,6 +46,11 @@ impl ProblemDetails {
         Self { problems, ..Self::new(StatusCode::BAD_REQUEST, detail) }
     }
 
+    /// What these settings are for is not done.
+    pub(super) fn settings(detail: &str, settings: Vec<settings::Problem>) -> Self {
+        Self { settings, ..Self::unavailable(detail) }
+    }
+
     /// We cannot, but may be able to later.
     pub(super) fn unavailable(detail: impl Into<String>) -> Self {
         Self { retry_after: Some(10), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
@@ -54,10 +59,7 @@ impl ProblemDetails {
 
 impl From<Unready> for ProblemDetails {
     fn from(Unready(settings): Unready) -> Self {
-        Self {
-            settings,
-            ..Self::unavailable("the app is not ready: a setting is wrong; nothing was started")
-        }
+        Self::settings("the app is not ready: a setting is wrong; nothing was started", settings)
     }
 }
 

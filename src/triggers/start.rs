@@ -19,7 +19,7 @@ use crate::{
     app::{App, Gate},
     domain::Kind,
     payload::{self, Parsed},
-    workflows::{self, Cause, Error, IfBusy, Opened},
+    workflows::{self, Cause, Error, IfBusy, Opened, RecordsError},
 };
 
 /// Of an `Idempotency-Key`, in characters.
@@ -90,6 +90,12 @@ fn refused(error: Error) -> ProblemDetails {
             StatusCode::UNPROCESSABLE_ENTITY,
             "this Idempotency-Key was used before, with another body; nothing was started. Use a new key for a new request",
         ),
+        Error::Records { source: source @ RecordsError::Corrupt { .. }, .. } => {
+            tracing::error!(error = &source as &dyn std::error::Error, "opening an operation failed");
+            ProblemDetails::unavailable(format!(
+                "{source}; nothing is started before somebody has looked at it"
+            ))
+        }
         error => {
             tracing::error!(error = &error as &dyn std::error::Error, "opening an operation failed");
             ProblemDetails::unavailable(

@@ -217,12 +217,12 @@ pub(super) fn given_up(reason: &str) -> Failure {
     Failure::unknown(AzureError::local(format!("gave up watching after 48 hours: {reason}")))
 }
 
-/// Who watches a started operation. A seal that no longer opens must not end what already runs: then it is the app
-/// itself, without the secrets.
+/// Who watches a started operation. A seal that no longer opens, or a marker that cannot be read, must not end what
+/// already runs: then it is the app itself, without the secrets.
 pub(super) async fn access_for_watching(ports: &Ports, operation: &Operation) -> Result<Access, Error> {
     match ports.journal.credentials(operation).await {
         Ok(credentials) => Ok(Access { caller: operation.plan.caller.clone(), credentials }),
-        Err(error @ RecordsError::Sealed { .. }) => {
+        Err(error @ (RecordsError::Sealed { .. } | RecordsError::Corrupt { .. })) => {
             tracing::warn!(operation.id = %operation.id, "{error}; watching with the app's own identity");
             Ok(Access { caller: Caller::App, credentials: Credentials::default() })
         }

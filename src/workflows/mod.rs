@@ -10,7 +10,7 @@ mod record;
 mod recover;
 mod schedule;
 
-pub use crate::ports::Cause;
+pub use crate::ports::{Cause, RecordsError};
 pub use advance::{Next, Step};
 pub use cancel::request_cancel;
 pub use drive::{Driver, Swept};

@@ -11,8 +11,8 @@ use crate::{
     ports::{Appended, Ports},
 };
 
-/// About four minutes with the pauses between them.
-const ANSWER_RETRIES: u32 = 12;
+/// How long an answer is tried to be written down.
+const ANSWER_PATIENCE: Duration = Duration::from_mins(4);
 
 /// Writes the next entry, unless somebody else wrote one meanwhile: then their state is the truth.
 pub(super) async fn record(ports: &Ports, entry: Entry, event: Event) -> Result<Step, Error> {
@@ -43,6 +43,7 @@ pub(super) async fn record_answer(
     let id = started.operation.id;
     let mut newest = started;
     let mut failures = 0;
+    let began = ports.clock.elapsed();
     loop {
         if !newest.operation.unanswered().any(|unanswered| unanswered == attempt) {
             // Ours, from a try whose own answer was lost, or somebody wrote down what we kept.
@@ -51,7 +52,9 @@ pub(super) async fn record_answer(
         match write_answer(ports, &newest, attempt, &answer, credentials).await {
             Ok(Ok(step)) => return Ok(step),
             Ok(Err(meanwhile)) => newest = meanwhile,
-            Err(error) if error.is_transient() && failures < ANSWER_RETRIES => {
+            Err(error)
+                if error.is_transient() && ports.clock.elapsed().saturating_sub(began) < ANSWER_PATIENCE =>
+            {
                 tracing::error!(operation.id = %id, error = &error as &dyn std::error::Error, "Azure's answer is not written down yet");
                 ports.clock.sleep(Duration::from_secs(1 << failures.min(5))).await;
                 failures += 1;

@@ -102,7 +102,7 @@ impl Agenda {
             self.remember(target, known);
             return Ok(None);
         };
-        let opened = open_slot(ports, target, instant).await?;
+        let opened = open_slot(ports, target, instant, known.first_seen).await?;
         self.remember(target, Known { slot: Some(instant), ..known });
         let Some(operation) = opened else { return Ok(None) };
         let late = now.duration_since(instant) > LATE;
@@ -126,9 +126,14 @@ async fn first_seen(ports: &Ports, target: &Target, now: Timestamp) -> Result<Ti
 }
 
 /// Creates `slots/{target}/{instant}` exactly once; `None`: somebody did before.
-async fn open_slot(ports: &Ports, target: &Target, instant: Timestamp) -> Result<Option<Operation>, Error> {
+async fn open_slot(
+    ports: &Ports,
+    target: &Target,
+    instant: Timestamp,
+    first_seen: Timestamp,
+) -> Result<Option<Operation>, Error> {
     let cause = Cause::Slot { target: target.name.clone(), instant };
-    let plan = target.scheduled(instant);
+    let plan = target.scheduled(instant, Some(first_seen));
     let Opened { operation, joined } = open(ports, plan, &target.credentials, &cause, IfBusy::Wait).await?;
     Ok((!joined).then_some(operation))
 }

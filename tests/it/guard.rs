@@ -115,29 +115,18 @@ async fn what_has_no_key_is_closed_once_there_are_keys() {
 }
 
 #[tokio::test]
-async fn an_envelope_is_no_way_around_the_keys() {
-    let bed = locked().await;
-    let body = seed("restore");
-    let refused = envelope(&bed, "restore-trigger", json!({}), json!({}), &body).await;
-    assert_eq!(refused.0, 401, "{refused:?}");
-    let wrong = json!({"x-functions-key": [BACKUP]});
-    assert_eq!(envelope(&bed, "restore-trigger", json!({"code": RESTORE}), wrong, &body).await.0, 401);
-    // A key on the outside opens nothing inside.
-    let request = json!({"Data": {"req": {"Method": "POST", "Body": body.to_string()}}});
-    let outside = post(&bed, "/restore-trigger", &[("x-functions-key", RESTORE)], &request).await;
-    assert_eq!(outside.json()["Outputs"]["res"]["statusCode"], 401, "{outside:?}");
-    assert_eq!(bed.emulator.requests().len(), 0);
-
-    let taken = envelope(&bed, "restore-trigger", json!({"code": RESTORE}), json!({}), &body).await;
-    assert_eq!(taken.0, 202, "{taken:?}");
-    assert!(!taken.1.contains("code=") && !taken.1.contains(RESTORE), "{taken:?}");
-}
-
-#[tokio::test]
-async fn only_a_host_finds_the_timers() {
+async fn only_a_host_finds_the_timers_and_the_envelopes() {
     for variables in [vec![NO_HOST], vec![NO_HOST, ("APIM_DR_KEYS", "backup=backup-key-0123456789")]] {
         let bed = Bed::with(&variables).await;
-        for function in ["/timer-trigger", "/sweep-trigger"] {
+        for function in [
+            "/timer-trigger",
+            "/sweep-trigger",
+            "/backup-trigger",
+            "/restore-trigger",
+            "/operations-trigger",
+            "/status-trigger",
+            "/health-trigger",
+        ] {
             let answer = bed.post(function, &json!({"Data": {"timer": {}}, "Metadata": {}})).await;
             assert_eq!(answer.status, 404, "{function}: {answer:?}");
         }

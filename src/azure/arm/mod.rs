@@ -44,9 +44,20 @@ pub struct Arm {
     http: Arc<Http>,
     tokens: Arc<Tokens>,
     clock: Arc<dyn Clock>,
-    /// Its time less [`Clock::elapsed`], since its first answer.
-    anchor: Mutex<Option<SignedDuration>>,
+    heard: Mutex<Heard>,
 }
+
+/// What its answers said of the time.
+#[derive(Debug, Default)]
+struct Heard {
+    /// Its time less [`Clock::elapsed`], since its first answer.
+    anchor: Option<SignedDuration>,
+    /// What one answer said that was far from that, until another says the same.
+    doubted: Option<SignedDuration>,
+}
+
+/// How far an answer may contradict those before it and be believed.
+const CREDIBLE: SignedDuration = SignedDuration::from_mins(1);
 
 /// Why an exchange came to no answer.
 enum Unanswered {
@@ -64,7 +75,7 @@ impl Arm {
         let http = Arc::new(Http::new(limits, clock.clone()));
         let tokens = Tokens::new(tokens, endpoints.authority.clone(), http.clone(), clock.clone());
         let tokens = Arc::new(tokens);
-        Self { endpoints, api_version, http, tokens, clock, anchor: Mutex::default() }
+        Self { endpoints, api_version, http, tokens, clock, heard: Mutex::default() }
     }
 
     /// Storage accounts, opened with the same tokens.
@@ -128,24 +139,34 @@ impl Arm {
         Ok(response)
     }
 
-    /// Sets its time by the answer's `Date`, which has whole seconds: what it may be already tells nothing new.
+    /// Sets its time by the answer's `Date`, which has whole seconds: what it may be already tells nothing new. Only
+    /// its own answers count, which have a request id; and one alone moves nothing far, because what is decided by
+    /// the time cannot be taken back.
     fn hear(&self, response: &Response, sent: SignedDuration) {
-        let Some(date) = response.date().map(Timestamp::as_duration) else { return };
-        let mut anchor = self.anchor();
+        let date = response.date().filter(|_| response.ids.request.is_some());
+        let Some(date) = date.map(Timestamp::as_duration) else { return };
+        let mut heard = self.heard();
         let received = self.elapsed();
         // The first answer is compared with our own time, and ends its reign.
-        let old = anchor.unwrap_or_else(|| self.clock.now().as_duration().saturating_sub(received));
+        let old = heard.anchor.unwrap_or_else(|| self.clock.now().as_duration().saturating_sub(received));
         let after_date = |elapsed: SignedDuration| elapsed.saturating_add(old).saturating_sub(date);
         let (earliest, latest) = (after_date(sent), after_date(received));
         let second = SignedDuration::from_secs(1);
         let contradicted = earliest > second || latest < SignedDuration::ZERO;
         // In the middle of the second, and of the exchange.
         let ahead = if contradicted { earliest / 2 + latest / 2 - second / 2 } else { SignedDuration::ZERO };
-        *anchor = Some(old.saturating_sub(ahead));
+        let said = old.saturating_sub(ahead);
+        let confirmed = heard.doubted.is_some_and(|doubted| doubted.saturating_sub(said).abs() <= CREDIBLE);
+        if heard.anchor.is_some() && ahead.abs() > CREDIBLE && !confirmed {
+            tracing::warn!(azure.date = %response.date().unwrap_or_default(), "an answer is of another time than those before it");
+            heard.doubted = Some(said);
+            return;
+        }
+        *heard = Heard { anchor: Some(said), doubted: None };
     }
 
-    fn anchor(&self) -> MutexGuard<'_, Option<SignedDuration>> {
-        self.anchor.lock().unwrap_or_else(PoisonError::into_inner)
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn elapsed(&self) -> SignedDuration {
@@ -173,7 +194,7 @@ const TOO_LATE: &str = "it became too late to send it";
 #[async_trait]
 impl ApiManagement for Arm {
     fn now(&self) -> Timestamp {
-        let heard = self.anchor().and_then(|anchor| anchor.checked_add(self.elapsed()));
+        let heard = self.heard().anchor.and_then(|anchor| anchor.checked_add(self.elapsed()));
         heard.and_then(|now| Timestamp::from_duration(now).ok()).unwrap_or_else(|| self.clock.now())
     }
 

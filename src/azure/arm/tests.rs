@@ -223,9 +223,15 @@ async fn getting_ready_asks_for_a_token_and_looks_at_the_version() {
     assert!(error.remedy.unwrap().contains("APIM_DR_API_VERSION"));
 }
 
+/// What only its own answers have.
+const REQUEST: &str = "x-ms-request-id";
+
 #[tokio::test]
 async fn the_time_is_azure_resource_managers() {
-    let bed = Bed::start(|_| Reply::json(200, SERVICE).with("date", "Sat, 21 Nov 2026 12:10:00 GMT")).await;
+    let bed = Bed::start(|_| {
+        Reply::json(200, SERVICE).with("date", "Sat, 21 Nov 2026 12:10:00 GMT").with(REQUEST, "1")
+    })
+    .await;
     assert_eq!(bed.arm.now(), bed.clock.now());
     bed.arm.service(&plan().service, &access()).await.unwrap();
     // A `Date` has whole seconds: it was the middle of this one, as far as anybody knows.
@@ -236,7 +242,10 @@ async fn the_time_is_azure_resource_managers() {
 
 #[tokio::test]
 async fn a_date_that_our_clock_agrees_with_corrects_nothing() {
-    let bed = Bed::start(|_| Reply::json(200, SERVICE).with("date", "Sat, 21 Nov 2026 12:10:00 GMT")).await;
+    let bed = Bed::start(|_| {
+        Reply::json(200, SERVICE).with("date", "Sat, 21 Nov 2026 12:10:00 GMT").with(REQUEST, "1")
+    })
+    .await;
     bed.arm.service(&plan().service, &access()).await.unwrap();
     let corrected = bed.arm.now();
     for _ in 0..3 {
@@ -250,7 +259,7 @@ async fn a_date_that_our_clock_agrees_with_corrects_nothing() {
 async fn whoever_sets_our_clock_moves_no_time_that_was_heard() {
     // One that our clock agrees with, and one that it does not.
     for date in ["Sat, 21 Nov 2026 12:00:00 GMT", "Sat, 21 Nov 2026 12:10:00 GMT"] {
-        let bed = Bed::start(move |_| Reply::json(200, SERVICE).with("date", date)).await;
+        let bed = Bed::start(move |_| Reply::json(200, SERVICE).with("date", date).with(REQUEST, "1")).await;
         bed.arm.service(&plan().service, &access()).await.unwrap();
         let heard = bed.arm.now();
         for set in [3_600, -86_400] {
@@ -264,7 +273,10 @@ async fn whoever_sets_our_clock_moves_no_time_that_was_heard() {
 
 #[tokio::test]
 async fn a_machine_that_slept_finds_azure_resource_managers_time_gone_on() {
-    let bed = Bed::start(|_| Reply::json(200, SERVICE).with("date", "Sat, 21 Nov 2026 12:00:00 GMT")).await;
+    let bed = Bed::start(|_| {
+        Reply::json(200, SERVICE).with("date", "Sat, 21 Nov 2026 12:00:00 GMT").with(REQUEST, "1")
+    })
+    .await;
     bed.arm.service(&plan().service, &access()).await.unwrap();
     // Its wall clock awakes where it fell asleep.
     bed.clock.advance(Duration::from_hours(2));
@@ -274,10 +286,44 @@ async fn a_machine_that_slept_finds_azure_resource_managers_time_gone_on() {
 
 #[tokio::test]
 async fn our_own_time_counts_until_azure_resource_manager_is_heard() {
-    let bed = Bed::start(|_| Reply::json(200, SERVICE).with("date", "Sat, 21 Nov 2026 13:00:00 GMT")).await;
+    let bed = Bed::start(|_| {
+        Reply::json(200, SERVICE).with("date", "Sat, 21 Nov 2026 13:00:00 GMT").with(REQUEST, "1")
+    })
+    .await;
     assert_eq!(bed.arm.now(), bed.clock.now());
     bed.clock.set(3_600);
     assert_eq!(bed.arm.now(), bed.clock.now());
     bed.arm.service(&plan().service, &access()).await.unwrap();
     assert_eq!(bed.arm.now(), bed.clock.now());
+}
+
+#[tokio::test]
+async fn the_time_of_somebody_elses_answer_is_not_heard() {
+    let bed = Bed::start(|_| Reply::json(503, "{}").with("date", "Sat, 21 Nov 2026 19:00:00 GMT")).await;
+    assert!(bed.arm.service(&plan().service, &access()).await.is_err());
+    assert_eq!(bed.arm.now(), bed.clock.now());
+}
+
+#[tokio::test]
+async fn one_answer_alone_moves_the_time_that_was_heard_by_no_more_than_a_minute() {
+    let date = Arc::new(Mutex::new("12:00:00"));
+    let told = date.clone();
+    let bed = Bed::start(move |_| {
+        let date = format!("Sat, 21 Nov 2026 {} GMT", told.lock().unwrap());
+        Reply::json(200, SERVICE).with("date", &date).with(REQUEST, "1")
+    })
+    .await;
+    let ask = async |time: &'static str| {
+        *date.lock().unwrap() = time;
+        bed.arm.service(&plan().service, &access()).await.unwrap();
+        bed.arm.now().to_string()
+    };
+    assert_eq!(ask("12:00:00").await, "2026-11-21T12:00:00Z");
+    assert_eq!(ask("12:00:50").await, "2026-11-21T12:00:50.5Z");
+    // Far off: only when another says the same.
+    assert_eq!(ask("19:00:00").await, "2026-11-21T12:00:50.5Z");
+    assert_eq!(ask("22:00:00").await, "2026-11-21T12:00:50.5Z");
+    assert_eq!(ask("12:00:50").await, "2026-11-21T12:00:50.5Z");
+    assert_eq!(ask("19:00:00").await, "2026-11-21T12:00:50.5Z");
+    assert_eq!(ask("19:00:00").await, "2026-11-21T19:00:00.5Z");
 }
