@@ -5,6 +5,7 @@ mod chains;
 mod claims;
 mod failing;
 mod prune;
+mod v1;
 
 use futures::future::join_all;
 use jiff::Timestamp;

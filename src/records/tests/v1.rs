@@ -1,0 +1,166 @@
+//! Records that version 1 wrote can be read for ever: tests/data/records/v1.
+
+use std::{collections::BTreeSet, fs, path::PathBuf};
+
+use serde_json::Value;
+
+use super::*;
+use crate::domain::{Answer, AttemptId, Continuation, Evidence, FailureKind, Kind, Phase, Plan};
+
+fn data() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/records/v1")
+}
+
+/// A copy of the folder, opened; and all that is in it, by name.
+async fn copied() -> (tempfile::TempDir, Records) {
+    let copy = tempfile::tempdir().unwrap();
+    let source = Store::local(&data()).unwrap();
+    let target = Store::local(copy.path()).unwrap();
+    for path in source.list(&Path::default()).await.unwrap() {
+        let bytes = source.0.get(&path).await.unwrap().bytes().await.unwrap();
+        target.0.put(&path, bytes.into()).await.unwrap();
+    }
+    let records = Records::open(&Location::Directory(copy.path().to_owned()), None).await.unwrap();
+    (copy, records)
+}
+
+fn json(path: &str) -> Value {
+    serde_json::from_slice(&fs::read(data().join(path)).unwrap()).unwrap()
+}
+
+/// The n-th operation, one an hour.
+fn id(n: usize) -> OperationId {
+    let ids = ["01a1fb9e-0680", "01a1fbd4-f500", "01a1fc0b-e380", "01a1fc42-d200", "01a1fc79-c080"];
+    let ids = [ids.as_slice(), &["01a1fcb0-af00", "01a1fce7-9d80"]].concat();
+    format!("{}-7000-8000-00000000000{n}", ids[n]).parse().unwrap()
+}
+
+fn example_credentials() -> Credentials {
+    Credentials {
+        client_secret: Some(Secret::new("example-client-secret")),
+        access_key: Some(Secret::new("example-access-key")),
+    }
+}
+
+#[tokio::test]
+async fn each_operation_of_version_1_is_the_story_that_it_was() {
+    let (_copy, records) = copied().await;
+    let stories = [
+        ("opened waited started answered unread moved completed verified", Phase::Succeeded),
+        ("opened started answered seenBusy seenIdle found", Phase::Succeeded),
+        ("opened started answered started answered started answered", Phase::Failed),
+        ("opened started failed", Phase::Failed),
+        ("opened cancelRequested canceled", Phase::Canceled),
+        ("opened skipped", Phase::Skipped),
+        ("opened started answered", Phase::Running),
+    ];
+    let mut newest_first: Vec<_> = (0..stories.len()).map(id).collect();
+    newest_first.reverse();
+    assert_eq!(records.operations(100).await.unwrap(), newest_first);
+    let mut last = Vec::new();
+    for (n, (story, phase)) in stories.into_iter().enumerate() {
+        let entries = records.entries(id(n)).await.unwrap();
+        let events: Vec<_> = entries.iter().map(|entry| entry.event.name()).collect();
+        assert_eq!(events.join(" "), story, "{n}");
+        let operation = entries.last().unwrap().operation.clone();
+        assert_eq!((operation.id, operation.phase), (id(n), phase));
+        last.push(operation);
+    }
+    assert_eq!((&last[0].evidence, &last[1].evidence), (&Some(Evidence::Arm), &Some(Evidence::Blob)));
+    assert!(last[0].verification.is_some());
+    assert_eq!(last[2].plan.kind, Kind::Restore);
+    assert_eq!(last[2].attempts.len(), 3);
+    let kinds = [2, 3].map(|n| last[n].failure.as_ref().unwrap().kind);
+    assert_eq!(kinds, [FailureKind::Refused, FailureKind::OutcomeUnknown]);
+    assert!(last[4].cancel_requested.is_some());
+    assert!(last[5].waiting.as_ref().unwrap().contains("its deadline"));
+    assert!(
+        matches!(&last[6].continuation, Some(Continuation::Location(url)) if url.contains("//operationresults"))
+    );
+    assert_eq!(last[6].deadline, "2026-11-21T13:00:00Z".parse().unwrap());
+}
+
+#[tokio::test]
+async fn what_was_open_in_version_1_is_carried_on_with_its_credentials() {
+    let (_copy, records) = copied().await;
+    let example = StateKey::from_base64("ZXhhbXBsZS1rZXktbm90LXNlY3JldC0zMi1ieXRlcyE=").unwrap();
+    assert_eq!(records.state_key().id(), example.id());
+    assert_eq!(records.open_operations().await.unwrap(), [id(3), id(6)]);
+    let open = records.last(id(6)).await.unwrap().unwrap().operation;
+    let opening = records.opening(id(6)).await.unwrap().unwrap();
+    assert_eq!((opening.plan, opening.opened), (open.plan.clone(), open.opened));
+    assert_eq!(records.credentials(&open).await.unwrap(), example_credentials());
+
+    let reopened = records.last(id(3)).await.unwrap().unwrap().operation;
+    let attempt: AttemptId = reopened.attempts[0].id;
+    assert_eq!(records.opening(id(3)).await.unwrap(), None);
+    let kept = records.kept_answer(id(3), attempt).await.unwrap();
+    assert!(matches!(kept, Some(Answer::Accepted { after_seconds: 60, .. })), "{kept:?}");
+    assert_eq!(records.credentials(&reopened).await.unwrap(), example_credentials());
+}
+
+#[tokio::test]
+async fn claims_and_holders_of_version_1_still_count() {
+    let (_copy, records) = copied().await;
+    let whose = async |cause: Cause, plan: Plan| {
+        let opening = Opening { plan, ..opening("sampleapim") };
+        match records.claimed(&cause, &opening).await.unwrap() {
+            Some(Claim::Theirs(theirs)) => Some(theirs.id),
+            Some(Claim::OtherBody) => panic!("another body"),
+            Some(Claim::Ours) | None => None,
+        }
+    };
+    let plan = || plan("sampleapim");
+    let instant = "2026-11-21T01:00:00Z".parse().unwrap();
+    let target: crate::domain::TargetName = "primary".parse().unwrap();
+    assert_eq!(whose(Cause::Slot { target: target.clone(), instant }, plan()).await, Some(id(0)));
+    let key = claims::key("backup", "example-key", "example-body-mark");
+    assert_eq!(whose(key, plan()).await, Some(id(1)));
+    assert_eq!(whose(Cause::Request, plan()).await, Some(id(6)));
+    let closed = Plan { kind: Kind::Restore, ..crate::domain::samples::plan("sampleapim-standby") };
+    assert_eq!(whose(Cause::Request, closed).await, None);
+    let service = plan().service.name;
+    assert_eq!(records.holder(&service, hours(100)).await.unwrap(), Some(id(6)));
+    let seen = records.first_seen(&target, "0 0 1 * * *", now()).await.unwrap();
+    assert_eq!(seen, "2026-11-21T00:00:00Z".parse().unwrap());
+    assert!(!records.claim_pruning(now()).await.unwrap());
+}
+
+/// Nothing reads it yet: it has to be what the entry that it is made from says.
+#[tokio::test]
+async fn history_of_version_1_is_what_its_entries_say() {
+    let (_copy, records) = copied().await;
+    let without_writer = |mut history: Value| {
+        history.as_object_mut().unwrap().remove("writer");
+        history
+    };
+    for path in records.store.list(&Path::from("history")).await.unwrap() {
+        let id: OperationId = path.filename().unwrap().split('.').next().unwrap().parse().unwrap();
+        let anew = Records::open(&Location::Memory, None).await.unwrap();
+        anew.close(&records.last(id).await.unwrap().unwrap()).await.unwrap();
+        let written = anew.store.0.get(&path).await.unwrap().bytes().await.unwrap();
+        let written = serde_json::from_slice(&written).unwrap();
+        assert_eq!(without_writer(json(path.as_ref())), without_writer(written), "{path}");
+    }
+}
+
+/// The document shows these very objects, one of each kind.
+#[test]
+fn the_samples_of_the_document_are_these_objects() {
+    let document = include_str!("../../../docs/records.md");
+    let mut shown = BTreeSet::new();
+    for section in document.split("\n## ").skip(1) {
+        for sample in section.split("```json\n").skip(1) {
+            let sample = sample.split("```").next().unwrap();
+            let path = section.split("Sample: `").nth(1).and_then(|text| text.split('`').next());
+            let path = path.unwrap_or_else(|| panic!("which one is this? {sample}"));
+            let sample: Value =
+                serde_json::from_str(sample).unwrap_or_else(|error| panic!("{path}: {error}"));
+            assert_eq!(sample, json(path), "{path}");
+            shown.insert(path.rsplit_once('/').map_or(path, |(folder, _)| folder).to_owned());
+        }
+    }
+    let kinds: BTreeSet<_> = shown.iter().map(|path| path.split('/').next().unwrap()).collect();
+    let all = ["history", "keys", "locks", "open", "operations", "pruned", "requests", "slots", "state-key"];
+    assert_eq!(kinds, all.into());
+}
