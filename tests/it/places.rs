@@ -53,9 +53,10 @@ async fn a_backup_whose_records_are_in_a_container_survives_a_restart() {
     let answer = bed.follow(&format!("/api/{link}")).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(bed.emulator.posts("backup"), 1);
+    bed.settle().await;
     let listed = container.store().list_with_delimiter(Some(&Path::from("deep/down"))).await.unwrap();
     let names: Vec<_> = listed.common_prefixes.iter().filter_map(Path::filename).collect();
-    assert_eq!(names, ["history", "locks", "operations", "requests"]);
+    assert_eq!(names, ["history", "locks", "operations", "pruned", "requests"]);
 }
 
 #[tokio::test]
