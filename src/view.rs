@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::domain::{Answer, Evidence, Failure, Operation, Phase, RequestIds, Verification};
+use crate::domain::{Answer, Attempt, Evidence, Failure, Operation, Phase, RequestIds, Verification};
 
 /// The body of `GET /api/operations/{id}`.
 #[derive(Debug, Serialize)]
@@ -103,11 +103,19 @@ pub(crate) fn sentence(operation: &Operation) -> String {
             Some(failure) => format!("failed: {failure}"),
             None => "failed".to_owned(),
         },
-        Phase::Canceled if operation.attempts.is_empty() => "was cancelled before it began".to_owned(),
-        Phase::Canceled => "was cancelled: no longer watched; what Azure does goes on".to_owned(),
+        Phase::Canceled => format!("was {}", cancelled(operation)),
         Phase::Skipped => {
             format!("was skipped: {}", operation.waiting.as_deref().unwrap_or("its deadline passed"))
         }
+    }
+}
+
+/// What it means that it was cancelled.
+pub(crate) fn cancelled(operation: &Operation) -> &'static str {
+    if operation.attempts.iter().any(Attempt::may_have_begun) {
+        "cancelled: no longer watched; what Azure does goes on"
+    } else {
+        "cancelled before it began"
     }
 }
 

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use crate::{
-    domain::{Answer, AzureError, Entry, Event, Operation, RequestIds, Verification},
-    view::sentence,
+    domain::{Answer, AttemptId, AzureError, Entry, Event, Kind, Operation, RequestIds, Verification},
+    view::{cancelled, sentence},
 };
 
 /// One line per operation.
@@ -41,27 +41,44 @@ pub(super) fn ending(operation: &Operation) -> String {
 pub(super) fn whole(entries: &[Entry], operation: &Operation) -> String {
     let mut text = ending(operation);
     text += "\n";
+    let mut before = None;
     for entry in entries {
-        let _ = write!(text, "\n{}  {}", time(entry.at), event(&entry.event));
+        let _ = write!(text, "\n{}  {}", time(entry.at), event(entry, before));
+        before = Some(&entry.operation);
     }
     text
 }
 
-fn event(event: &Event) -> String {
-    match event {
+/// What happened, in words; `before` is the operation as it was until then.
+fn event(entry: &Entry, before: Option<&Operation>) -> String {
+    let operation = &entry.operation;
+    match &entry.event {
         Event::Opened => "opened".to_owned(),
         Event::Waited { reason, until } => format!("waits until {}: {reason}", time(*until)),
-        Event::Started { attempt, .. } => format!("starts, attempt {attempt}"),
-        Event::Answered { answer, .. } => answered(answer),
+        Event::Started { attempt, .. } => started(operation, *attempt, before),
+        Event::Answered { attempt, answer } => {
+            let late = before.is_some_and(|before| before.phase.is_closed());
+            let opened_again = late && !operation.phase.is_closed();
+            let newest = operation.attempts.last().is_none_or(|newest| newest.id == *attempt);
+            let which = number(operation, *attempt);
+            let whose = match (late, newest) {
+                (true, _) => format!("the answer to attempt {which} came late: "),
+                (false, false) => format!("the answer to attempt {which} came: "),
+                (false, true) => String::new(),
+            };
+            let then = if opened_again { "; so it is open again" } else { "" };
+            format!("{whose}{}{then}", answered(answer))
+        }
         Event::Moved { .. } => "Azure still works, and moved the address to ask".to_owned(),
         Event::Unread { reason, .. } => reason.clone(),
         Event::SeenIdle { .. } => {
-            "the service is idle, the blob as it was: waits whether that lasts".to_owned()
+            let blob = if operation.plan.kind == Kind::Backup { ", and no new blob was seen" } else { "" };
+            format!("the service is idle{blob}: waits to see whether that lasts")
         }
         Event::SeenBusy { state, .. } => format!("the service works: it is {state}"),
         Event::Found { .. } => "the service is idle, and there is a new blob".to_owned(),
         Event::CancelRequested => "cancellation was asked for".to_owned(),
-        Event::Canceled => "cancelled: no longer watched; what Azure does goes on".to_owned(),
+        Event::Canceled => cancelled(operation).to_owned(),
         Event::Completed { ids } => format!("Azure says that it is done{}", id_words(ids)),
         Event::Verified { verification: Verification::Unverified { reason } } => {
             format!("unverified: {reason}")
@@ -69,6 +86,22 @@ fn event(event: &Event) -> String {
         Event::Failed { failure } => format!("failed: {failure}{}", id_words(&failure.error.ids)),
         Event::Skipped { reason } => format!("skipped: {reason}"),
     }
+}
+
+fn started(operation: &Operation, attempt: AttemptId, before: Option<&Operation>) -> String {
+    let words = match before {
+        Some(before) if operation.restarts > before.restarts => {
+            "nothing was seen of the start before: starts again"
+        }
+        Some(before) if !before.attempts.is_empty() => "starts again",
+        _ => "starts",
+    };
+    format!("{words}, attempt {} ({attempt})", number(operation, attempt))
+}
+
+/// Attempts count from 1.
+fn number(operation: &Operation, attempt: AttemptId) -> usize {
+    operation.attempts.iter().take_while(|known| known.id != attempt).count() + 1
 }
 
 fn answered(answer: &Answer) -> String {
@@ -109,7 +142,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::{Failure, FailureKind, Kind, Plan, samples::plan};
+    use crate::domain::{BlobLook, Failure, FailureKind, Plan, samples::plan};
 
     const ID: &str = "01a200be-362e-758d-8556-f0b019d98067";
 
@@ -132,7 +165,7 @@ mod tests {
         };
         let events = [
             Event::Waited { reason: "the service is busy: it is Updating".to_owned(), until: at(2) },
-            Event::Started { attempt, post_until: at(3), blob: crate::domain::BlobLook::Absent },
+            Event::Started { attempt, post_until: at(3), blob: BlobLook::Absent },
             Event::Answered {
                 attempt,
                 answer: Answer::Accepted { continuation: Some(continuation), after_seconds: 60, ids },
@@ -161,9 +194,77 @@ mod tests {
 
         2026-11-21T01:00:00Z  opened
         2026-11-21T01:01:00Z  waits until 2026-11-21T01:02:00Z: the service is busy: it is Updating
-        2026-11-21T01:02:00Z  starts, attempt 250b9881-d7a0-4a22-a658-1e597295d7af
+        2026-11-21T01:02:00Z  starts, attempt 1 (250b9881-d7a0-4a22-a658-1e597295d7af)
         2026-11-21T01:02:00Z  Azure took it (request 96ced9a0-3b98-4e8f-9e80-38539e4a15f6)
         2026-11-21T01:11:00Z  failed: 400 RestoreFailed: Cannot restore: current SKU is 'Premium', backup SKU is 'Developer' (request 96ced9a0-3b98-4e8f-9e80-38539e4a15f6)
+        ");
+    }
+
+    /// The story without its head, after these events, a minute each.
+    fn told(events: Vec<Event>) -> String {
+        let mut entries = entries();
+        entries.truncate(1);
+        entries[0].operation.plan.kind = Kind::Backup;
+        let opened = entries[0].at;
+        for (event, minute) in events.into_iter().zip(1_i64..) {
+            let at = opened + SignedDuration::from_mins(minute);
+            let next = entries.last().unwrap().then(event, at).unwrap();
+            entries.push(next);
+        }
+        let told = whole(&entries, &entries.last().unwrap().operation);
+        told.split_once("\n\n").unwrap().1.to_owned()
+    }
+
+    fn start(attempt: u8) -> Event {
+        let until = "2026-11-21T02:00:00Z".parse().unwrap();
+        Event::Started { attempt: id(attempt), post_until: until, blob: BlobLook::Absent }
+    }
+
+    fn id(attempt: u8) -> AttemptId {
+        serde_json::from_value(json!(format!("00000000-0000-4000-8000-00000000000{attempt}"))).unwrap()
+    }
+
+    fn answer(attempt: u8, answer: Answer) -> Event {
+        Event::Answered { attempt: id(attempt), answer }
+    }
+
+    fn yes() -> Answer {
+        Answer::Accepted { continuation: None, after_seconds: 60, ids: RequestIds::default() }
+    }
+
+    #[test]
+    fn a_late_answer_and_what_it_changes_are_told() {
+        let lost = Failure { kind: FailureKind::OutcomeUnknown, error: AzureError::local("nobody knows") };
+        let nothing = Answer::Unknown { error: AzureError::local("no answer") };
+        let events =
+            vec![start(1), start(2), answer(2, nothing), Event::Failed { failure: lost }, answer(1, yes())];
+        assert_snapshot!(told(events), @r"
+        2026-11-21T01:00:00Z  opened
+        2026-11-21T01:01:00Z  starts, attempt 1 (00000000-0000-4000-8000-000000000001)
+        2026-11-21T01:02:00Z  nothing was seen of the start before: starts again, attempt 2 (00000000-0000-4000-8000-000000000002)
+        2026-11-21T01:03:00Z  the answer was lost: no answer
+        2026-11-21T01:04:00Z  failed: outcome unknown: nobody knows
+        2026-11-21T01:05:00Z  the answer to attempt 1 came late: Azure took it; so it is open again
+        ");
+    }
+
+    #[test]
+    fn a_cancellation_tells_whether_azure_may_go_on() {
+        let busy = Answer::Busy { error: AzureError::local("another works"), after_seconds: None };
+        let cancel = [Event::CancelRequested, Event::Canceled];
+        assert_snapshot!(told([vec![start(1), answer(1, busy)], cancel.to_vec()].concat()), @r"
+        2026-11-21T01:00:00Z  opened
+        2026-11-21T01:01:00Z  starts, attempt 1 (00000000-0000-4000-8000-000000000001)
+        2026-11-21T01:02:00Z  Azure is busy: another works
+        2026-11-21T01:03:00Z  cancellation was asked for
+        2026-11-21T01:04:00Z  cancelled before it began
+        ");
+        assert_snapshot!(told([vec![start(1), answer(1, yes())], cancel.to_vec()].concat()), @r"
+        2026-11-21T01:00:00Z  opened
+        2026-11-21T01:01:00Z  starts, attempt 1 (00000000-0000-4000-8000-000000000001)
+        2026-11-21T01:02:00Z  Azure took it
+        2026-11-21T01:03:00Z  cancellation was asked for
+        2026-11-21T01:04:00Z  cancelled: no longer watched; what Azure does goes on
         ");
     }
 

@@ -78,6 +78,11 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// Whether Azure may work on it, or have done so, as far as the journal knows.
+    pub fn may_have_begun(&self) -> bool {
+        matches!(self.answer, None | Some(Answer::Accepted { .. } | Answer::Unknown { .. }))
+    }
+
     /// Whether Azure took it, as far as the journal knows.
     pub fn is_accepted(&self) -> bool {
         matches!(self.answer, Some(Answer::Accepted { .. }))
