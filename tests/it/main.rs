@@ -7,6 +7,7 @@ mod architecture;
 mod azurite;
 mod bed;
 mod clock;
+mod commands;
 mod demo;
 mod endurance;
 mod faults;
