@@ -31,7 +31,9 @@ struct Outages {
     store: LocalFileSystem,
     down: AtomicBool,
     refused: AtomicUsize,
-    /// It goes down right after an object was created whose name contains this.
+    /// It goes down right before an object is created whose name contains this.
+    before: Mutex<Option<&'static str>>,
+    /// The same, right after.
     after: Mutex<Option<&'static str>>,
 }
 
@@ -42,6 +44,7 @@ impl Outages {
                 store,
                 down: AtomicBool::default(),
                 refused: AtomicUsize::default(),
+                before: Mutex::default(),
                 after: Mutex::default(),
             })
         };
@@ -56,12 +59,17 @@ impl Outages {
         self.down.store(true, Ordering::SeqCst);
     }
 
+    fn begin_before(&self, name: &'static str) {
+        *self.before.lock().unwrap() = Some(name);
+    }
+
     fn begin_after(&self, name: &'static str) {
         *self.after.lock().unwrap() = Some(name);
     }
 
     fn end(&self) {
         assert!(self.down.swap(false, Ordering::SeqCst), "it never went down");
+        *self.before.lock().unwrap() = None;
         *self.after.lock().unwrap() = None;
     }
 
@@ -83,6 +91,9 @@ impl fmt::Display for Outages {
 #[async_trait]
 impl ObjectStore for Outages {
     async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        if self.before.lock().unwrap().is_some_and(|name| path.as_ref().contains(name)) {
+            self.begin();
+        }
         let put = self.reach()?.put_opts(path, payload, options).await;
         if self.after.lock().unwrap().is_some_and(|name| path.as_ref().contains(name)) {
             self.begin();
@@ -176,8 +187,8 @@ async fn what_waits_or_runs_while_the_records_are_down_goes_on_afterwards() {
 async fn a_start_that_cannot_be_written_down_is_not_posted() {
     for kind in ["backup", "restore"] {
         let (bed, store) = Outages::bed(kind, &[]).await;
-        // The instance is held, and the next thing to write is the start.
-        store.begin_after("locks/");
+        // The second entry says that it starts.
+        store.begin_before("000002.json");
         let link = open(&bed, kind).await;
         an_hour_without_records(&bed).await;
         assert_eq!(bed.emulator.posts(kind), 0);
