@@ -229,6 +229,14 @@ pub struct Pruned {
     pub left: Vec<RecordsError>,
 }
 
+/// Since when a target has its schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Since {
+    pub at: Timestamp,
+    /// It had another one before.
+    pub changed: bool,
+}
+
 /// The journal of all operations. Objects are created if absent and never changed.
 #[async_trait]
 pub trait Journal: Debug + Send + Sync {
@@ -285,18 +293,15 @@ pub trait Journal: Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<Option<OperationId>, RecordsError>;
 
-    /// The instant at which a target was first seen with this schedule: `now`, if it never was.
-    async fn first_seen(
-        &self,
-        target: &TargetName,
-        schedule: &str,
-        now: Timestamp,
-    ) -> Result<Timestamp, RecordsError>;
+    /// Since when a target has this schedule: `now`, if it had none or another.
+    async fn since(&self, target: &TargetName, schedule: &str, now: Timestamp)
+    -> Result<Since, RecordsError>;
 
     /// Writes the history of a closed operation, then forgets that it was open.
     async fn close(&self, terminal: &Entry) -> Result<(), RecordsError>;
 
-    /// Whether the pruning of this day (UTC) is ours: of all that ask, one is told so.
+    /// Whether the pruning of this day (UTC) is ours: of all that ask, one is told so; and none if the time seems to
+    /// have jumped.
     async fn claim_pruning(&self, now: Timestamp) -> Result<bool, RecordsError>;
 
     /// Deletes what is over since `before`. What is open stays, however old. A failure leaves the rest for the next

@@ -29,10 +29,10 @@ impl Target {
     }
 
     /// The backup that the schedule's `instant` means: `<name>_<yyyyMMdd>`, and with the time if that day had one
-    /// before, or may have had: of another schedule, before the target was `first_seen` with this one.
-    pub fn scheduled(&self, instant: Timestamp, first_seen: Option<Timestamp>) -> Plan {
+    /// before, or may have had: by another schedule, which was `changed` for this one then.
+    pub fn scheduled(&self, instant: Timestamp, changed: Option<Timestamp>) -> Plan {
         let day = |instant: Timestamp| self.zone.to_datetime(instant).date();
-        if first_seen.is_some_and(|first_seen| day(first_seen) == day(instant)) {
+        if changed.is_some_and(|changed| day(changed) == day(instant)) {
             return self.by_hand(instant);
         }
         let before = instant.checked_sub(SignedDuration::from_secs(1)).ok();
@@ -105,11 +105,12 @@ mod tests {
     }
 
     #[test]
-    fn on_the_day_that_a_schedule_began_the_name_has_the_time_another_one_may_have_had_its_turn() {
-        let named = |first_seen: &str| {
+    fn on_the_day_that_a_schedule_was_changed_the_name_has_the_time_because_the_old_one_may_have_had_its_turn()
+     {
+        let named = |changed: &str| {
             let instant = "2026-11-21T13:00:00Z".parse().unwrap();
             let target = target("0 0 13 * * *", "UTC");
-            target.scheduled(instant, Some(first_seen.parse().unwrap())).blob.name.as_str().to_owned()
+            target.scheduled(instant, Some(changed.parse().unwrap())).blob.name.as_str().to_owned()
         };
         assert_eq!(named("2026-11-21T02:00:00Z"), "apimbackup_20261121T130000");
         assert_eq!(named("2026-11-20T23:59:59Z"), "apimbackup_20261121");

@@ -19,7 +19,7 @@ use crate::{
         ServiceName, TargetName,
     },
     keys::Seal,
-    ports::{Appended, Cause, Claim, Hold, Journal, Opening, Pruned, RecordsError},
+    ports::{Appended, Cause, Claim, Hold, Journal, Opening, Pruned, RecordsError, Since},
 };
 
 /// `open/{id}`
@@ -205,13 +205,13 @@ impl Journal for Records {
         Ok(holder.map(|holder| holder.operation))
     }
 
-    async fn first_seen(
+    async fn since(
         &self,
         target: &TargetName,
         schedule: &str,
         now: Timestamp,
-    ) -> Result<Timestamp, RecordsError> {
-        slots::first_seen(&self.store, target, schedule, now).await
+    ) -> Result<Since, RecordsError> {
+        slots::since(&self.store, target, schedule, now).await
     }
 
     async fn close(&self, terminal: &Entry) -> Result<(), RecordsError> {

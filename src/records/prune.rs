@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use object_store::path::Path;
 
 use super::{
@@ -21,11 +21,20 @@ use crate::{
 
 const DAY: &str = "%Y%m%d";
 
-/// Creates `pruned/{yyyymmdd}`.
+/// How old the mark of an earlier day may be at most.
+const RECENT: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Creates `pruned/{yyyymmdd}`. The day is ours only if an earlier one of the last weeks has its mark: a clock that
+/// was set wrong, by years, must not empty the records the moment that it is believed.
 pub(super) async fn claim(store: &Store, now: Timestamp) -> Result<bool, RecordsError> {
-    let path = Path::from(format!("pruned/{}", text(now, DAY)));
+    let today = Path::from(format!("pruned/{}", text(now, DAY)));
     let mark = Header::new();
-    Ok(store.create(&path, &mark, mark.writer).await? == Created::Ours)
+    if store.create(&today, &mark, mark.writer).await? == Created::Taken {
+        return Ok(false);
+    }
+    let recent = now.checked_sub(RECENT).unwrap_or(now);
+    let marks = store.list(&Path::from("pruned")).await?;
+    Ok(marks.iter().any(|mark| is_before(mark, now, DAY) && !is_before(mark, recent, DAY)))
 }
 
 /// Operations go before the keys that name them: a key without its operation would open it again, past its deadline;

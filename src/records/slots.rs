@@ -3,40 +3,50 @@
 use jiff::Timestamp;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::store::{Created, Store, failed};
-use crate::{domain::TargetName, ports::RecordsError};
+use super::store::{Created, Store};
+use crate::{
+    domain::TargetName,
+    ports::{RecordsError, Since},
+};
 
-/// `slots/{target}/first-seen.{hash of the schedule}`
+/// `slots/{target}/since/{n}`
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct FirstSeen {
+struct Began {
     version: u32,
     writer: Uuid,
     schedule: String,
     at: Timestamp,
 }
 
-pub(super) async fn first_seen(
+/// The highest `n` is the schedule that the target has. Another one, also an older one that is set back, is written
+/// behind it and begins now.
+pub(super) async fn since(
     store: &Store,
     target: &TargetName,
     schedule: &str,
     now: Timestamp,
-) -> Result<Timestamp, RecordsError> {
-    let hash = Sha256::digest(schedule);
-    let hash = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);
-    let path = Path::from(format!("slots/{target}/first-seen.{hash:08x}"));
-    let writer = Uuid::new_v4();
-    let mine = FirstSeen { version: 1, writer, schedule: schedule.to_owned(), at: now };
-    if store.create(&path, &mine, writer).await? == Created::Ours {
-        return Ok(now);
+) -> Result<Since, RecordsError> {
+    let folder = Path::from(format!("slots/{target}/since"));
+    loop {
+        let names = store.list(&folder).await?;
+        if let Some(newest) = names.last()
+            && let Some(began) = store.read::<Began>(newest).await?
+            && began.schedule == schedule
+        {
+            return Ok(Since { at: began.at, changed: names.len() > 1 });
+        }
+        let number = names.iter().filter_map(|name| name.filename()?.parse::<u64>().ok()).max().unwrap_or(0);
+        let writer = Uuid::new_v4();
+        let began = Began { version: 1, writer, schedule: schedule.to_owned(), at: now };
+        let path = Path::from(format!("{folder}/{:010}", number + 1));
+        if store.create(&path, &began, writer).await? == Created::Ours {
+            return Ok(Since { at: now, changed: number > 0 });
+        }
+        // Somebody was faster: with the same schedule, or with one that ours comes after.
     }
-    let stored: Option<FirstSeen> = store.read(&path).await?;
-    stored
-        .map(|stored| stored.at)
-        .ok_or_else(|| failed("read", path.to_string(), "it is there and it is not"))
 }
 
 #[cfg(test)]
@@ -47,18 +57,25 @@ mod tests {
     };
 
     #[tokio::test]
-    async fn a_target_is_first_seen_once_with_each_schedule() {
+    async fn a_schedule_begins_when_it_is_first_seen_and_anew_when_it_is_set_back() {
         let records = Records::open(&Location::Memory, None).await.unwrap();
         let rows = [
-            ("primary", "0 0 1 * * *", "2026-11-21T01:00:00Z", "2026-11-21T01:00:00Z"),
-            ("primary", "0 0 1 * * *", "2026-11-22T01:00:00Z", "2026-11-21T01:00:00Z"),
-            ("primary", "0 0 2 * * *", "2026-11-23T01:00:00Z", "2026-11-23T01:00:00Z"),
-            ("standby", "0 0 1 * * *", "2026-11-24T01:00:00Z", "2026-11-24T01:00:00Z"),
-            ("primary", "0 0 2 * * *", "2026-11-25T01:00:00Z", "2026-11-23T01:00:00Z"),
+            ("primary", "0 0 1 * * *", "2026-11-21T01:00:00Z", "2026-11-21T01:00:00Z", false),
+            ("primary", "0 0 1 * * *", "2026-11-22T01:00:00Z", "2026-11-21T01:00:00Z", false),
+            ("primary", "0 0 2 * * *", "2026-11-23T01:00:00Z", "2026-11-23T01:00:00Z", true),
+            ("standby", "0 0 1 * * *", "2026-11-24T01:00:00Z", "2026-11-24T01:00:00Z", false),
+            ("primary", "0 0 2 * * *", "2026-11-25T01:00:00Z", "2026-11-23T01:00:00Z", true),
+            ("primary", "0 0 1 * * *", "2026-11-26T01:00:00Z", "2026-11-26T01:00:00Z", true),
+            ("primary", "0 0 1 * * *", "2026-11-27T01:00:00Z", "2026-11-26T01:00:00Z", true),
         ];
-        for (target, schedule, now, expected) in rows {
-            let seen = records.first_seen(&target.parse().unwrap(), schedule, now.parse().unwrap()).await;
-            assert_eq!(seen.unwrap().to_string(), expected, "{target}, {schedule} at {now}");
+        for (target, schedule, now, expected, changed) in rows {
+            let since =
+                records.since(&target.parse().unwrap(), schedule, now.parse().unwrap()).await.unwrap();
+            assert_eq!(
+                (since.at.to_string().as_str(), since.changed),
+                (expected, changed),
+                "{target} at {now}"
+            );
         }
     }
 }

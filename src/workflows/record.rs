@@ -7,12 +7,14 @@ use super::{
     advance::{Next, Step},
 };
 use crate::{
-    domain::{Answer, AttemptId, Credentials, Entry, Event, Failure, Operation, OperationId, later},
+    domain::{
+        Answer, AttemptId, Credentials, Entry, Event, Failure, MAX_WATCH, Operation, OperationId, later,
+    },
     ports::{Appended, Ports},
 };
 
-/// How long an answer is tried to be written down.
-const ANSWER_PATIENCE: Duration = Duration::from_mins(4);
+/// How long an answer is tried to be written down: while the process lives, it is the only one that knows.
+const ANSWER_PATIENCE: Duration = MAX_WATCH;
 
 /// Writes the next entry, unless somebody else wrote one meanwhile: then their state is the truth.
 pub(super) async fn record(ports: &Ports, entry: Entry, event: Event) -> Result<Step, Error> {
@@ -29,7 +31,7 @@ pub(super) async fn record(ports: &Ports, entry: Entry, event: Event) -> Result<
 }
 
 /// Writes an answer behind whatever was written meanwhile. It must not be lost, so a store that fails is
-/// asked again for minutes, not once.
+/// asked again, for as long as the operation would be watched.
 ///
 /// One that comes after the end is kept beside the journal first: opening it again must not go unnoticed if this
 /// process dies before somebody else has looked, or after.

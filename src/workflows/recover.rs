@@ -96,7 +96,7 @@ async fn look(
     let pause = PAUSE.min(ports.settle);
     match operation.conclude(&sight, now, ports.settle, pause) {
         Conclusion::LookAgain if is_given_up(ports, operation) => {
-            let state = sight.busy.as_deref().unwrap_or("idle, but the blob cannot be read");
+            let state = sight.busy.as_deref().unwrap_or("idle, which tells nothing of what it did");
             let failure = given_up(&format!("the service is {state}"));
             record(ports, entry, failed(failure)).await
         }

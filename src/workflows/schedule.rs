@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Error, IfBusy, Opened, open};
 use crate::{
     domain::{Operation, Target, TargetName},
-    ports::{Cause, Ports},
+    ports::{Cause, Ports, Since},
 };
 
 /// How many targets are looked at, at the same time.
@@ -29,7 +29,7 @@ pub struct Agenda {
 
 #[derive(Debug, Clone, Copy)]
 struct Known {
-    first_seen: Timestamp,
+    since: Since,
     /// The newest slot that is there, whoever opened it.
     slot: Option<Timestamp>,
 }
@@ -95,14 +95,14 @@ impl Agenda {
         let now = fired.filter(ahead).unwrap_or(now);
         let known = match self.known(&target.name) {
             Some(known) => known,
-            None => Known { first_seen: first_seen(ports, target, now).await?, slot: None },
+            None => Known { since: since(ports, target, now).await?, slot: None },
         };
-        let due = target.schedule.due(known.first_seen, now).filter(|instant| Some(*instant) > known.slot);
+        let due = target.schedule.due(known.since.at, now).filter(|instant| Some(*instant) > known.slot);
         let Some(instant) = due else {
             self.remember(target, known);
             return Ok(None);
         };
-        let opened = open_slot(ports, target, instant, known.first_seen).await?;
+        let opened = open_slot(ports, target, instant, known.since).await?;
         self.remember(target, Known { slot: Some(instant), ..known });
         let Some(operation) = opened else { return Ok(None) };
         let late = now.duration_since(instant) > LATE;
@@ -119,10 +119,10 @@ impl Agenda {
     }
 }
 
-async fn first_seen(ports: &Ports, target: &Target, now: Timestamp) -> Result<Timestamp, Error> {
+async fn since(ports: &Ports, target: &Target, now: Timestamp) -> Result<Since, Error> {
     let schedule = target.schedule.to_string();
-    let seen = ports.journal.first_seen(&target.name, &schedule, now).await;
-    seen.map_err(|source| Error::Schedule { target: target.name.clone(), source })
+    let since = ports.journal.since(&target.name, &schedule, now).await;
+    since.map_err(|source| Error::Schedule { target: target.name.clone(), source })
 }
 
 /// Creates `slots/{target}/{instant}` exactly once; `None`: somebody did before.
@@ -130,10 +130,10 @@ async fn open_slot(
     ports: &Ports,
     target: &Target,
     instant: Timestamp,
-    first_seen: Timestamp,
+    since: Since,
 ) -> Result<Option<Operation>, Error> {
     let cause = Cause::Slot { target: target.name.clone(), instant };
-    let plan = target.scheduled(instant, Some(first_seen));
+    let plan = target.scheduled(instant, since.changed.then_some(since.at));
     let Opened { operation, joined } = open(ports, plan, &target.credentials, &cause, IfBusy::Wait).await?;
     Ok((!joined).then_some(operation))
 }

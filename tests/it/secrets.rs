@@ -218,7 +218,7 @@ async fn a_server_that_logs_all_it_can_shows_no_secret_however_an_operation_ends
     server.send(request, 403).await;
     let enveloped = json!({"Method": "POST", "Query": {"code": WRONG_CODE}, "Headers": {"x-functions-key": [WRONG_HEADER]}, "Body": seed("backup").to_string()});
     let request = server.post("/backup-trigger", &json!({"Data": {"req": enveloped}}));
-    server.send(request, 200).await;
+    server.send(request, 404).await;
 
     // What is wrong with a body.
     for changes in [

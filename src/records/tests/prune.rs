@@ -84,7 +84,7 @@ async fn what_is_younger_stays() {
     on_each_place(|records| async move {
         closed_at(&records, "2100-03-15T12:00:00Z").await;
         closed_at(&records, "2101-01-01T00:00:00Z").await;
-        records.first_seen(&"primary".parse().unwrap(), "0 0 1 * * *", time(OLD)).await.unwrap();
+        records.since(&"primary".parse().unwrap(), "0 0 1 * * *", time(OLD)).await.unwrap();
         let all = names(&records).await;
         assert_eq!(deleted(&records).await, 0);
         assert_eq!(names(&records).await, all);
@@ -204,7 +204,7 @@ async fn the_newest_slot_of_a_target_stays_so_that_its_instant_is_never_opened_a
             ("primary-2", vec!["2099-01-01T00:00:00Z", "2100-01-01T00:00:00Z", "2100-06-01T00:00:00Z"]),
         ] {
             let target: crate::domain::TargetName = target.parse().unwrap();
-            records.first_seen(&target, "0 0 0 29 2 *", time("2092-01-01T00:00:00Z")).await.unwrap();
+            records.since(&target, "0 0 0 29 2 *", time("2092-01-01T00:00:00Z")).await.unwrap();
             for instant in instants {
                 let cause = Cause::Slot { target: target.clone(), instant: time(instant) };
                 records.claim(&cause, &at(instant)).await.unwrap();
@@ -212,7 +212,7 @@ async fn the_newest_slot_of_a_target_stays_so_that_its_instant_is_never_opened_a
         }
         assert_eq!(deleted(&records).await, 3);
         let left = names(&records).await;
-        let slots: Vec<_> = left.iter().filter(|name| !name.contains("first-seen")).collect();
+        let slots: Vec<_> = left.iter().filter(|name| !name.contains("/since/")).collect();
         assert_eq!(slots, ["slots/leap/20960229T000000Z", "slots/primary-2/21000601T000000Z"]);
         assert_eq!(left.len(), 4);
     })
@@ -267,14 +267,27 @@ async fn a_store_that_fails_in_the_middle_leaves_closed_operations_and_the_rest_
 #[tokio::test]
 async fn of_ten_that_would_prune_on_one_day_one_does() {
     on_each_place(|records| async move {
-        for day in ["2100-03-15", "2100-03-16"] {
+        // None on the first day, nor after the time has jumped, back or forth.
+        let days = [
+            ("2100-03-15", 0),
+            ("2100-03-16", 1),
+            ("2100-04-15", 1),
+            ("2100-05-16", 0),
+            ("2100-05-17", 1),
+            ("2136-05-18", 0),
+            ("2100-05-18", 1),
+            ("2100-03-01", 0),
+        ];
+        for (day, expected) in days {
             let claims = (0..10).map(|hour| records.claim_pruning(time(&format!("{day}T0{hour}:00:00Z"))));
             let claims = join_all(claims).await;
-            assert_eq!(claims.iter().filter(|claim| matches!(claim, Ok(true))).count(), 1, "{claims:?}");
+            let ours = claims.iter().filter(|claim| matches!(claim, Ok(true))).count();
+            assert_eq!(ours, expected, "{day}: {claims:?}");
         }
         // Its marks are pruned, too.
-        assert_eq!(records.prune(time("2100-03-16T00:00:00Z")).await.unwrap().deleted, 1);
-        assert_eq!(names(&records).await, ["pruned/21000316".to_owned()].into());
+        assert_eq!(records.prune(time("2100-05-18T00:00:00Z")).await.unwrap().deleted, 6);
+        let left = ["pruned/21000518", "pruned/21360518"].map(str::to_owned);
+        assert_eq!(names(&records).await, left.into());
     })
     .await;
 }

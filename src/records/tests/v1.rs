@@ -121,8 +121,8 @@ async fn claims_and_holders_of_version_1_still_count() {
     assert_eq!(whose(Cause::Request, closed).await, None);
     let service = plan().service.name;
     assert_eq!(records.holder(&service, hours(100)).await.unwrap(), Some(id(6)));
-    let seen = records.first_seen(&target, "0 0 1 * * *", now()).await.unwrap();
-    assert_eq!(seen, "2026-11-21T00:00:00Z".parse().unwrap());
+    let since = records.since(&target, "0 0 1 * * *", now()).await.unwrap();
+    assert_eq!(since, crate::ports::Since { at: "2026-11-21T00:00:00Z".parse().unwrap(), changed: false });
     assert!(!records.claim_pruning(now()).await.unwrap());
 }
 

@@ -19,7 +19,7 @@ use apim_dr::{
     keys::StateKey,
     ports::{
         Access, ApiManagement, Appended, Blobs, Cause, Claim, Clock, Deadlines, Hold, Journal, Opening,
-        Order, Poll, Ports, Pruned, ReadError, RecordsError,
+        Order, Poll, Ports, Pruned, ReadError, RecordsError, Since,
     },
     records::Records,
 };
@@ -348,7 +348,7 @@ journal! {
     operations(limit: usize) -> Vec<OperationId>;
     hold(operation: &Operation, now: Timestamp) -> Hold;
     holder(service: &ServiceName, now: Timestamp) -> Option<OperationId>;
-    first_seen(target: &TargetName, schedule: &str, now: Timestamp) -> Timestamp;
+    since(target: &TargetName, schedule: &str, now: Timestamp) -> Since;
     close(terminal: &Entry) -> ();
     claim_pruning(now: Timestamp) -> bool;
     prune(before: Timestamp) -> Pruned;
