@@ -88,6 +88,11 @@ impl Attempt {
         matches!(self.answer, Some(Answer::Accepted { .. }))
     }
 
+    /// Whether Azure took it, or may have.
+    fn may_run(&self) -> bool {
+        matches!(self.answer, None | Some(Answer::Accepted { .. } | Answer::Unknown { .. }))
+    }
+
     /// Where to ask about it.
     pub fn continuation(&self) -> Option<&Continuation> {
         match &self.answer {
@@ -196,11 +201,12 @@ impl Operation {
         self.attempts.iter().rev().skip(1).filter(|attempt| attempt.is_accepted())
     }
 
-    /// The failure that says that Azure itself calls the followed attempt failed. It decides nothing of one that is
-    /// newer: then the outcome stays unknown.
+    /// The failure that says that Azure itself calls the followed attempt failed. It decides nothing of a newer one
+    /// that may have been taken, nor of any if it opened the operation again: then the outcome stays unknown.
     pub fn failed_by_azure(&self, error: AzureError) -> Failure {
-        let newest = self.attempts.last().map(|attempt| attempt.id);
-        let kind = if self.reopened && self.followed != newest {
+        let mut newer = self.attempts.iter().rev().take_while(|attempt| Some(attempt.id) != self.followed);
+        let undecided = newer.clone().any(Attempt::may_run);
+        let kind = if undecided || self.reopened && newer.next().is_some() {
             FailureKind::OutcomeUnknown
         } else {
             FailureKind::Failed

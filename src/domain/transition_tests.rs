@@ -193,6 +193,32 @@ fn the_failure_of_an_older_attempt_that_opened_it_again_leaves_the_outcome_unkno
 }
 
 #[test]
+fn the_failure_of_an_older_attempt_decides_nothing_while_a_newer_one_may_run() {
+    let [first, second, third] = [(); 3].map(|()| AttemptId::random());
+    let table = [
+        (vec![answered(second, lost())], FailureKind::OutcomeUnknown),
+        (vec![], FailureKind::OutcomeUnknown),
+        (vec![answered(second, busy())], FailureKind::Failed),
+    ];
+    for (answers, kind) in table {
+        let events = [
+            &[started(first), started(second)][..],
+            &answers,
+            &[started(third), answered(first, accepted()), answered(third, refused())],
+        ];
+        let operation = after(Kind::Backup, &events.concat());
+        assert_eq!((operation.phase, operation.followed), (Phase::Running, Some(first)));
+        let failure = operation.failed_by_azure(AzureError::local("said"));
+        assert_eq!(failure.kind, kind, "{answers:?}");
+        // What may still come opens it again.
+        let late = operation.after(&Event::Failed { failure }, at(20)).unwrap();
+        if let Ok(late) = late.after(&answered(second, accepted()), at(30)) {
+            assert_eq!((late.phase, late.followed), (Phase::Running, Some(second)));
+        }
+    }
+}
+
+#[test]
 fn one_attempt_has_one_answer() {
     let (first, second) = (AttemptId::random(), AttemptId::random());
     let events = [started(first), answered(first, not_sent()), started(second)];
