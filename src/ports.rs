@@ -246,8 +246,9 @@ pub trait Journal: Debug + Send + Sync {
     /// Makes the opening ours, unless somebody was before us.
     async fn claim(&self, cause: &Cause, opening: &Opening) -> Result<Claim, RecordsError>;
 
-    /// Stores the plan and its sealed credentials as open.
-    async fn open(&self, opening: &Opening, credentials: &Credentials) -> Result<(), RecordsError>;
+    /// Stores the plan and its sealed credentials as open, unless that was done before: what stands then. A plan
+    /// belongs to the credentials that stand beside it.
+    async fn open(&self, opening: &Opening, credentials: &Credentials) -> Result<Opening, RecordsError>;
 
     /// The operations that are open, and those that were closed without an answer that came.
     async fn open_operations(&self) -> Result<Vec<OperationId>, RecordsError>;

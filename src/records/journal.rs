@@ -87,13 +87,17 @@ impl Journal for Records {
         claims::claim(self, cause, opening).await
     }
 
-    async fn open(&self, opening: &Opening, credentials: &Credentials) -> Result<(), RecordsError> {
+    async fn open(&self, opening: &Opening, credentials: &Credentials) -> Result<Opening, RecordsError> {
         let Opening { id, plan, opened, deadline } = opening.clone();
         let writer = Uuid::new_v4();
         let sealed = self.seal(id, credentials)?;
         let marker = Marker { version: 1, writer, id, plan, opened, deadline, sealed };
-        // An id is new, so whatever stands there already is the same opening.
-        self.store.create(&open_path(id), &marker, writer).await.map(drop)
+        let theirs = match self.store.create(&open_path(id), &marker, writer).await? {
+            Created::Ours => None,
+            // An equal request's, perhaps by somebody else. It is gone if the operation has ended meanwhile.
+            Created::Taken => self.opening(id).await?,
+        };
+        Ok(theirs.unwrap_or_else(|| opening.clone()))
     }
 
     async fn open_operations(&self) -> Result<Vec<OperationId>, RecordsError> {

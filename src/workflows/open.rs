@@ -60,7 +60,7 @@ pub async fn open(
     }
     let id = opening.id;
     let failed = |source| Error::Records { action: "opening", id, source };
-    ports.journal.open(&opening, credentials).await.map_err(failed)?;
+    let opening = ports.journal.open(&opening, credentials).await.map_err(failed)?;
     if let Err(error) = write_first_entry(ports, opening.clone()).await {
         tracing::warn!(
             operation.id = %id,
