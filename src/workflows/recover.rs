@@ -3,13 +3,17 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{
     Error,
     advance::{Next, Step, access_for_watching, given_up, is_given_up, post},
     record::{again, failed, record},
 };
 use crate::{
-    domain::{Attempt, AzureError, BlobLook, Conclusion, Entry, Event, Failure, Kind, Sight, later},
+    domain::{
+        Attempt, AzureError, BlobLook, Conclusion, Entry, Event, Failure, Kind, Operation, Sight, later,
+    },
     ports::{Access, Poll, Ports, ReadError},
 };
 
@@ -28,7 +32,11 @@ pub(super) async fn resolve(
     let older: Vec<_> = operation.older_accepted().filter_map(Attempt::continuation).cloned().collect();
     let mut runs = None;
     for continuation in older {
-        match ports.azure.poll(&continuation, &access).await {
+        let told = ports.azure.poll(&continuation, &access).await;
+        if let Some(until) = post_may_be_under_way(ports, operation) {
+            return Ok(Step { next: Next::At(until), operation: entry.operation });
+        }
+        match told {
             Poll::Succeeded { ids } => return record(ports, entry, Event::Completed { ids }).await,
             Poll::Running { after, .. } => runs = runs.max(Some(after)),
             // Decides nothing while a newer one is undecided.
@@ -73,16 +81,15 @@ async fn look(
 ) -> Result<Step, Error> {
     let operation = &entry.operation;
     let (id, plan) = (operation.id, &operation.plan);
-    let busy = match ports.azure.service(&plan.service, access).await {
+    let service = ports.azure.service(&plan.service, access).await;
+    if let Some(until) = post_may_be_under_way(ports, operation) {
+        return Ok(Step { next: Next::At(until), operation: entry.operation });
+    }
+    let busy = match service {
         Ok(service) if service.is_idle() => None,
         Ok(service) => Some(service.to_string()),
         Err(error) => return unseen(ports, entry, error).await,
     };
-    // Whether the POST is over is a question of Azure Resource Manager's time. A process that had not heard it yet
-    // judged by its own clock.
-    if ports.azure.now() < operation.post_until() {
-        return Ok(Step { next: Next::At(operation.post_until()), operation: entry.operation });
-    }
     let blob = match (plan.kind, &busy) {
         (Kind::Backup, None) => ports.blobs.look(&plan.blob, access.credentials.access_key.as_ref()).await,
         _ => BlobLook::Unread { reason: "nobody looked".to_owned() },
@@ -111,6 +118,12 @@ async fn look(
         }
         Conclusion::StartAgain => Box::pin(start_again(ports, entry, access, sight, may_start)).await,
     }
+}
+
+/// Until when a POST may be under way: before, nobody decides. That is a question of Azure Resource Manager's time, and
+/// a process that had not heard it yet judged by its own clock: so it is asked again after each of its answers.
+fn post_may_be_under_way(ports: &Ports, operation: &Operation) -> Option<Timestamp> {
+    Some(operation.post_until()).filter(|until| ports.azure.now() < *until)
 }
 
 async fn start_again(
