@@ -9,6 +9,7 @@ use apim_dr::{
 };
 use futures::future::join_all;
 use jiff::SignedDuration;
+use serde_json::json;
 
 use super::{
     all, order,
@@ -23,7 +24,7 @@ async fn a_thousand_operations_are_each_posted_once_by_three_replicas_with_three
     let drivers = ahead.map(|ahead| Driver::new(Process::ahead(&world, ahead).ports()));
     for number in 0..MANY {
         let kind = if number % 2 == 0 { Kind::Backup } else { Kind::Restore };
-        let (mut plan, credentials) = order(kind, &format!("blob{number}"));
+        let (mut plan, credentials) = order(kind, &json!({ "backupName": format!("blob{number}") }));
         plan.service.name = format!("apim{number}").parse().unwrap();
         // Whoever opened it: the replicas take turns.
         let ports = drivers[number % drivers.len()].ports();

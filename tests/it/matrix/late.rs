@@ -8,17 +8,19 @@ use apim_dr::{
     workflows::{Driver, IfBusy, open},
 };
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::{
     Case, Second, all, check, order, slot, sweep_until_quiet,
-    world::{Mishap, Process, World},
+    world::{Mishap, Process, Wake, World},
 };
 
 /// Opens a restore in a process that stops right before it writes down that Azure took it. `false`: it did not stop
 /// there at the access of this number.
 async fn late(number: usize) -> bool {
     let world = World::new();
-    let case = Case { kind: Kind::Restore, second: Second::NextSlot, mishap: Some((number, Mishap::Paused)) };
+    let mishap = Some((number, Mishap::Paused(Wake::AtTheEnd)));
+    let case = Case { mishap, ..Case::of(Kind::Restore, Second::NextSlot) };
     let process = Process::new(&world, case.mishap);
     let driver = Driver::new(process.ports());
     let mut first = pin!(async {
@@ -44,7 +46,7 @@ async fn late(number: usize) -> bool {
         "{given_up:#?}"
     );
     // The next one starts, and runs.
-    let (plan, credentials) = order(Kind::Backup, "second");
+    let (plan, credentials) = order(Kind::Backup, &json!({ "backupName": "second" }));
     let service = plan.service.name.clone();
     let instant = slot("2026-11-22T01:00:00Z");
     let next = open(others.ports(), plan, &credentials, &instant, IfBusy::Wait).await.unwrap().operation.id;
