@@ -573,3 +573,14 @@ async fn a_plan_is_carried_out_with_the_secrets_that_came_with_it() {
     assert_eq!((operation.id, operation.phase), (opening.id, Phase::Succeeded));
     assert_eq!(operation.plan, opening.plan);
 }
+
+#[tokio::test]
+async fn a_start_that_stands_still_past_its_deadline_is_not_posted() {
+    let deadline = Duration::from_mins(1);
+    let case = Case { deadline, ..Case::of(Kind::Backup, Second::Sweep) };
+    let post = deeds(case).await.iter().position(|deed| *deed == Deed::Post).unwrap();
+    for number in post - 1..=post {
+        // Still within the time of the POST itself.
+        live_through(case, number, &[Paused(After(45))]).await;
+    }
+}
