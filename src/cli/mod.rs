@@ -59,7 +59,7 @@ pub async fn run(command: Command, settings: Settings, environment: &Environment
                 follow::follow(&open(&settings).await?, id, output).await
             }
         },
-        Command::Targets { command } => targets::run(command, &settings),
+        Command::Targets { command } => targets::run(command, &settings).await,
         Command::Schema { targets: false } => print(&serde_json::to_string_pretty(&payload::schema())?),
         Command::Schema { targets: true } => {
             print(&serde_json::to_string_pretty(&payload::targets_schema())?)

@@ -10,13 +10,9 @@ use super::{
     exit::Exit,
     print,
 };
-use crate::{
-    domain::Target,
-    ports::{Clock as _, SystemClock},
-    settings::Settings,
-};
+use crate::{clock, domain::Target, settings::Settings};
 
-pub(super) fn run(command: TargetsCommand, settings: &Settings) -> anyhow::Result<Exit> {
+pub(super) async fn run(command: TargetsCommand, settings: &Settings) -> anyhow::Result<Exit> {
     let problems: Vec<_> = settings.schedule_problems().collect();
     for warning in settings.warnings.iter().filter(|warning| warning.starts_with("APIM_DR_TARGETS")) {
         eprintln!("warning: {warning}");
@@ -27,7 +23,7 @@ pub(super) fn run(command: TargetsCommand, settings: &Settings) -> anyhow::Resul
     let names: Vec<_> = settings.targets.iter().map(|target| target.name.as_str()).collect();
     match command {
         TargetsCommand::List { output: Output::Json } => {
-            let now = SystemClock.now();
+            let now = clock::open(settings.clock.as_ref()).await?.now();
             let rows: Vec<_> = settings.targets.iter().map(|target| row(target, now)).collect();
             print(&serde_json::to_string_pretty(&rows)?)?;
         }
@@ -35,7 +31,8 @@ pub(super) fn run(command: TargetsCommand, settings: &Settings) -> anyhow::Resul
             print("no targets are configured")?;
         }
         TargetsCommand::List { output: Output::Table } => {
-            print(&table(&settings.targets, SystemClock.now()))?;
+            let now = clock::open(settings.clock.as_ref()).await?.now();
+            print(&table(&settings.targets, now))?;
         }
         TargetsCommand::Validate { output: Output::Json } => {
             print(&serde_json::to_string_pretty(&json!({ "targets": names, "problems": problems }))?)?;
