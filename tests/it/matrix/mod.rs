@@ -211,7 +211,23 @@ async fn live(case: Case) {
     }
     sweep_until_quiet(&last, &driver).await;
     check(case, &world).await;
+    let deeds = fate.deeds.lock().unwrap().clone();
+    if case.is_plain() && case.mishap.is_some_and(|(at, mishap)| tells(mishap, deeds[at])) {
+        for operation in all(&world).await {
+            assert!(matches!(operation.phase, Phase::Succeeded | Phase::Canceled), "{operation:#?}");
+        }
+    }
     assert!(case.mishap.is_none() || fate.struck.load(Ordering::SeqCst));
+}
+
+/// Whether somebody who lives through this can tell in time what became of every POST: then nothing ends unknown.
+fn tells(mishap: Mishap, deed: Deed) -> bool {
+    match mishap {
+        Refused | AnswerLost | Blind => deed != Deed::Post,
+        Dies => false,
+        Paused(wake) => wake != AtTheEnd,
+        Late(wake) => wake != AtTheEnd || deed == Deed::Post,
+    }
 }
 
 /// What must hold when all is quiet.
