@@ -4,7 +4,16 @@
 //! Generated: for every access of one process, every [`Mishap`], backup and restore, and every [`Second`]. The rules
 //! themselves come from an explicit-state model (docs/ARCHITECTURE.md, "Exactly once"); this holds the program to them.
 //!
-//! Each kind of rule was broken once to see this fail:
+//! Rules that were broken once to see this fail, one of each kind:
+//! - a start although another open operation holds the service; a holder that counts as gone when it expires; a
+//!   contender that goes on although it is not the highest
+//! - a POST without a look at `post_until`
+//! - a POST although the entry that announces it may not stand, or is somebody else's
+//! - an answer that is dropped when another entry was written meanwhile
+//! - an answer after the end that is not kept beside the journal before it opens the operation again
+//! - a failure of an older attempt that decides while a newer one may run; the plan of one caller with the secrets of
+//!   another; a verdict before Azure's time was asked (all three were real)
+
 mod crowd;
 mod late;
 mod world;
