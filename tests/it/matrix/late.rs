@@ -11,8 +11,10 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    Case, Second, all, check, order, slot, sweep_until_quiet,
-    world::{Mishap, Process, Wake, World},
+    Case, Second, all, check,
+    fate::{Mishap, Wake},
+    order, slot, sweep_until_quiet,
+    world::{Process, World},
 };
 
 /// Opens a restore in a process that stops right before it writes down that Azure took it. `false`: it did not stop

@@ -14,8 +14,11 @@
 //! - a failure of an older attempt that decides while a newer one may run; the plan of one caller with the secrets of
 //!   another; a verdict before Azure's time was asked (all three were real)
 
+mod check;
 mod crowd;
+mod fate;
 mod late;
+mod moments;
 mod world;
 
 use std::{pin::pin, sync::Arc, sync::atomic::Ordering, time::Duration};
@@ -37,13 +40,13 @@ use jiff::Timestamp;
 use object_store::{ObjectStore as _, path::Path};
 
 use crate::bed::{but, seed};
-use world::{
+use check::check;
+use fate::{
     Deed, Fate,
     Mishap::{self, AnswerLost, Blind, Dies, Late, Paused, Refused},
-    OTHER_GROUP, OTHER_KEY, Process, Reply,
     Wake::{After, AtTheEnd, Soon},
-    World,
 };
+use world::{OTHER_GROUP, OTHER_KEY, Process, Reply, World};
 
 /// Who else is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,109 +242,6 @@ fn tells(mishap: Mishap, deed: Deed) -> bool {
     }
 }
 
-/// What must hold when all is quiet.
-async fn check(case: Case, world: &World) {
-    let operations = all(world).await;
-    assert!(!operations.is_empty(), "nothing was opened");
-    assert_eq!(*world.broken.lock().unwrap(), [""; 0]);
-    assert_eq!(world.records.open_operations().await.unwrap(), [], "markers are left");
-    let service = operations[0].plan.service.name.clone();
-    assert_eq!(world.records.holder(&service, world.now()).await.unwrap(), None, "it is held");
-    let posts = world.posts.lock().unwrap().clone();
-    for (attempt, (arrived, taken)) in &posts {
-        assert!(*arrived <= 1 && *taken <= 1, "attempt {attempt}: {arrived} POSTs, {taken} taken");
-    }
-    if !matches!(case.second, Second::NextSlot | Second::EqualRequest) {
-        assert_eq!(operations.len(), 1, "one request is one operation");
-    }
-    for operation in &operations {
-        check_operation(case, world, operation);
-        check_journal(world, operation).await;
-        check_history(world, operation).await;
-    }
-}
-
-/// Of its attempts, those that Azure took and that had ended well by then.
-fn done(world: &World, operation: &Operation, by: Timestamp) -> Vec<AttemptId> {
-    let runs = world.runs.lock().unwrap();
-    let ids = operation.attempts.iter().map(|attempt| attempt.id);
-    ids.filter(|id| runs.get(&id.to_string()).is_some_and(|run| run.is_done(by))).collect()
-}
-
-fn check_operation(case: Case, world: &World, operation: &Operation) {
-    let Operation { id, plan, phase, attempts, .. } = operation;
-    let posts = world.posts.lock().unwrap();
-    let posted: Vec<_> = attempts.iter().filter(|attempt| posts.contains_key(&attempt.id)).collect();
-    let taken = posted.iter().filter(|attempt| posts[&attempt.id].1 > 0).count();
-    let done = done(world, operation, world.now()).len();
-    let unknown = posted.iter().filter(|attempt| {
-        attempt.answer.as_ref().is_none_or(|answer| matches!(answer, apim_dr::domain::Answer::Unknown { .. }))
-    });
-    let most = if plan.kind == Kind::Backup { 3 } else { 1 };
-    assert!(unknown.count() <= most && taken <= most && done <= 1, "{operation:#?}");
-
-    let dies = matches!(case.mishap, Some((_, Dies)));
-    let lost = matches!(case.mishap, Some((_, AnswerLost | Blind | Refused)));
-    match phase {
-        Phase::Succeeded => {
-            assert!(done == 1 && operation.evidence.is_some(), "{operation:#?}");
-        }
-        Phase::Canceled => assert_eq!(case.second, Second::Cancel, "{operation:#?}"),
-        Phase::Failed => {
-            let Some(Failure { kind, .. }) = operation.failure else { panic!("{operation:#?}") };
-            match kind {
-                FailureKind::Refused => {
-                    assert!(case.replies.contains(&Reply::Refused) && taken == 0, "{operation:#?}");
-                }
-                FailureKind::Failed => assert!(taken > 0 && done == 0, "{operation:#?}"),
-                // A backup tells by its blob, or is started again. Who lives knows what was not sent, and tells late
-                // what was taken.
-                FailureKind::OutcomeUnknown if case.is_plain() => {
-                    assert_eq!(plan.kind, Kind::Restore, "{operation:#?}");
-                    assert!(dies || lost || taken == 0, "{operation:#?}");
-                }
-                FailureKind::OutcomeUnknown => {}
-            }
-        }
-        Phase::Skipped => assert!(!case.is_plain() && taken == 0, "{operation:#?}"),
-        phase => panic!("operation {id} was left {phase}"),
-    }
-}
-
-/// What was called succeeded was so then, and that it ended well, or was cancelled, is the last word.
-async fn check_journal(world: &World, operation: &Operation) {
-    let entries = world.records.entries(operation.id).await.unwrap();
-    for pair in entries.windows(2) {
-        let (before, entry) = (&pair[0].operation, &pair[1]);
-        let after = &entry.operation;
-        if matches!(before.phase, Phase::Succeeded | Phase::Canceled) {
-            assert_eq!(after.phase, before.phase, "{entries:#?}");
-        } else if after.phase == Phase::Succeeded {
-            assert!(!done(world, after, entry.at).is_empty(), "{entries:#?}");
-            if after.evidence == Some(Evidence::Arm) {
-                assert!(matches!(entry.event, Event::Verified { .. }), "{entries:#?}");
-            }
-        }
-    }
-}
-
-/// The newest history of an operation is its last entry's.
-async fn check_history(world: &World, operation: &Operation) {
-    let last = world.records.last(operation.id).await.unwrap().unwrap();
-    let listed: Vec<_> = world.store.list(Some(&Path::from("history"))).try_collect().await.unwrap();
-    let id = operation.id.to_string();
-    let names = listed.iter().map(|object| &object.location);
-    let newest = names
-        .filter(|name| name.filename().unwrap().starts_with(&id))
-        .max_by_key(|name| name.filename().map(str::to_owned));
-    let newest = newest.unwrap_or_else(|| panic!("{id} has no history"));
-    assert!(newest.as_ref().ends_with(&format!("{id}.{:06}.json", last.seq)), "{newest}, {last:#?}");
-    let bytes =
-        object_store::ObjectStoreExt::get(&*world.store, newest).await.unwrap().bytes().await.unwrap();
-    let history: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
-    assert_eq!(history["phase"], last.operation.phase.as_str());
-}
-
 /// What the first process does, if nothing goes wrong.
 async fn deeds(case: Case) -> Vec<Deed> {
     let world = World::with(case.replies, case.deadline);
@@ -462,57 +362,6 @@ async fn a_restore_survives_everything_beside_the_next_slot() {
 }
 
 #[tokio::test]
-async fn a_process_that_was_told_to_stop_begins_no_post() {
-    let world = World::new();
-    let case = Case::of(Kind::Backup, Second::Sweep);
-    let process = Process::new(&world, Some((8, Paused(AtTheEnd))));
-    let driver = Driver::new(process.ports());
-    let id = case.open(&driver).await.unwrap().operation.id;
-    let mut step = pin!(driver.drive(id, Timestamp::MAX, |_| ()));
-    // On its way to the start: its service is held, nothing is written down.
-    tokio::select! {
-        _ = &mut step => panic!("it never paused"),
-        () = process.fate.stopped.notified() => {}
-    }
-    driver.stop();
-    process.fate.wake.notify_one();
-    assert!(step.await.is_some());
-    assert_eq!(world.accepted(), 0);
-    assert_eq!(all(&world).await[0].attempts, [], "none was written down either");
-    assert!(driver.drive(id, Timestamp::MAX, |_| ()).await.is_none(), "no step begins after the stop");
-    second(case, &world, &process.fate).await;
-    assert_eq!(all(&world).await[0].phase, Phase::Succeeded);
-}
-
-/// Opens a backup, and gives it its first steps.
-async fn running(world: &Arc<World>) -> (Arc<Process>, Driver, OperationId) {
-    let process = Process::new(world, None);
-    let driver = Driver::new(process.ports());
-    let case = Case::of(Kind::Backup, Second::Sweep);
-    let id = case.open(&driver).await.unwrap().operation.id;
-    driver.drive(id, world.now(), |_| ()).await;
-    assert_eq!(all(world).await[0].phase, Phase::Running);
-    (process, driver, id)
-}
-
-#[tokio::test]
-async fn an_operation_is_watched_for_two_days_at_most() {
-    let world = World::new();
-    let (_, driver, id) = running(&world).await;
-    for run in world.runs.lock().unwrap().values_mut() {
-        run.never_ends();
-    }
-    world.advance(Duration::from_hours(47));
-    driver.drive(id, world.now(), |_| ()).await;
-    assert_eq!(all(&world).await[0].phase, Phase::Running);
-    world.advance(Duration::from_hours(2));
-    driver.drive(id, world.now(), |_| ()).await;
-    let failure = all(&world).await[0].failure.clone().unwrap();
-    assert_eq!(failure.kind, FailureKind::OutcomeUnknown);
-    assert!(failure.to_string().contains("gave up watching after 48 hours"), "{failure}");
-}
-
-#[tokio::test]
 async fn a_backup_survives_the_loss_of_its_starts() {
     for second in [Second::Sweep, Second::NextSlot] {
         survives_replies(Kind::Backup, second, AGAIN, HOURS).await;
@@ -532,80 +381,4 @@ async fn a_restore_survives_what_azure_says() {
     survives_replies(Kind::Restore, Second::Sweep, ONCE, HOURS).await;
     survives_replies(Kind::Restore, Second::Cancel, &[&[Reply::Lost], &[Reply::TakenFails]], HOURS).await;
     survives_replies(Kind::Restore, Second::NextSlot, LATE, MINUTES).await;
-}
-
-/// Lives until the deed of that number, and stands still before it.
-async fn stands_at(
-    world: &Arc<World>,
-    case: Case,
-    number: usize,
-) -> (Arc<Process>, impl Future<Output = ()>) {
-    let process = Process::new(world, Some((number, Paused(AtTheEnd))));
-    let mut life = Box::pin(first(case, process.clone()));
-    tokio::select! {
-        () = &mut life => panic!("it never paused"),
-        () = process.fate.stopped.notified() => {}
-    }
-    (process, life)
-}
-
-#[tokio::test]
-async fn nobody_decides_by_a_clock_that_is_ahead_while_a_post_is_under_way() {
-    for missing in [false, true] {
-        let world = World::new();
-        let case = Case::of(Kind::Backup, Second::Cancel);
-        let post = deeds(case).await.iter().position(|deed| *deed == Deed::Post).unwrap();
-        let (process, life) = stands_at(&world, case, post).await;
-        let other = Process::ahead(&world, jiff::SignedDuration::from_mins(10));
-        let driver = Driver::new(other.ports());
-        let id = world.records.open_operations().await.unwrap()[0];
-        if !missing {
-            request_cancel(driver.ports(), id).await.unwrap();
-        }
-        world.missing.store(missing, Ordering::SeqCst);
-        driver.sweep(Duration::ZERO).await.unwrap();
-        assert_eq!(all(&world).await[0].phase, Phase::Starting);
-        world.missing.store(false, Ordering::SeqCst);
-        process.fate.wake.notify_one();
-        life.await;
-        check(case, &world).await;
-        assert_eq!(world.accepted(), 1);
-    }
-}
-
-/// Two equal requests, by two callers: one claims it, the other stores it and dies, and the first goes on.
-#[tokio::test]
-async fn a_plan_is_carried_out_with_the_secrets_that_came_with_it() {
-    let world = World::new();
-    let case = Case::of(Kind::Backup, Second::EqualRequest);
-    let deeds = deeds(case).await;
-    let marker = (0..deeds.len()).filter(|number| deeds[*number] == Deed::Write).nth(1).unwrap();
-    let (process, life) = stands_at(&world, case, marker).await;
-    let (plan, credentials) = case.other_order();
-    let theirs = Opening {
-        id: OperationId::at(world.now()),
-        plan,
-        opened: world.now(),
-        deadline: world.now() + jiff::SignedDuration::from_hours(6),
-    };
-    let claim = world.records.claim(&case.cause(), &theirs).await.unwrap();
-    let Claim::Theirs(opening) = claim else { panic!("{claim:?}") };
-    world.records.open(&opening, &credentials).await.unwrap();
-    process.fate.wake.notify_one();
-    life.await;
-    check(case, &world).await;
-    let operation = &all(&world).await[0];
-    assert_eq!((operation.id, operation.phase), (opening.id, Phase::Succeeded));
-    assert_eq!(operation.plan, opening.plan);
-}
-
-#[tokio::test]
-async fn a_start_that_stands_still_past_its_deadline_is_not_posted() {
-    let deadline = Duration::from_mins(1);
-    let case = Case { deadline, ..Case::of(Kind::Backup, Second::Sweep) };
-    let post = deeds(case).await.iter().position(|deed| *deed == Deed::Post).unwrap();
-    for number in post - 1..=post {
-        // Still within the time of the POST itself.
-        live_through(case, number, &[Paused(After(45))]).await;
-    }
 }

@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     fmt,
-    future::pending,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
@@ -31,7 +30,8 @@ use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, memory::InMemory, path::Path,
 };
-use tokio::sync::Notify;
+
+use super::fate::{Deed, Fate, Mishap};
 
 /// How long Azure works on a backup or a restore.
 const WORK: SignedDuration = SignedDuration::from_mins(3);
@@ -45,42 +45,6 @@ const POST: SignedDuration = SignedDuration::from_secs(30);
 /// The account key of an equal request that somebody else sends, for another resource group.
 pub(super) const OTHER_GROUP: &str = "other";
 pub(super) const OTHER_KEY: &str = "b3RoZXI=";
-
-/// What befalls one access of a process to the world.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mishap {
-    /// It is not done, and fails.
-    Refused,
-    /// It is done, and fails all the same.
-    AnswerLost,
-    /// So, and the next access fails as well: whoever reads back what it did learns nothing.
-    Blind,
-    /// The process dies when it is done.
-    Dies,
-    /// The process stands still before it.
-    Paused(Wake),
-    /// The process stands still when it is done, its answer in hand.
-    Late(Wake),
-}
-
-/// When a process that stands still goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wake {
-    /// When the other process did what it is there for, and looked at everything once.
-    Soon,
-    /// Seconds later.
-    After(u64),
-    /// When everything is quiet.
-    AtTheEnd,
-}
-
-/// What a process does to the world.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Deed {
-    Read,
-    Write,
-    Post,
-}
 
 /// What Azure does with a POST, unless it works on another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,62 +64,6 @@ pub(super) enum Reply {
     Lost,
     Busy,
     Refused,
-}
-
-/// Counts the accesses of a process and lets one of them go wrong.
-#[derive(Debug, Default)]
-pub(super) struct Fate {
-    seen: AtomicUsize,
-    /// The world's.
-    doings: Arc<AtomicUsize>,
-    /// What it did, in order.
-    pub(super) deeds: Mutex<Vec<Deed>>,
-    mishap: Option<(usize, Mishap)>,
-    pub(super) struck: AtomicBool,
-    /// Its mishap has struck: it is dead, stands still, or goes on with an error.
-    pub(super) stopped: Notify,
-    pub(super) wake: Notify,
-}
-
-impl Fate {
-    fn new(doings: Arc<AtomicUsize>, mishap: Option<(usize, Mishap)>) -> Self {
-        Self { doings, mishap, ..Self::default() }
-    }
-
-    /// Does `access` as its fate wills; others get their turn before and after.
-    async fn meet<T>(&self, deed: Deed, access: impl Future<Output = T>, failed: impl FnOnce() -> T) -> T {
-        tokio::task::yield_now().await;
-        let number = self.seen.fetch_add(1, Ordering::SeqCst);
-        self.deeds.lock().unwrap().push(deed);
-        self.doings.fetch_add(1, Ordering::SeqCst);
-        if self.mishap.is_some_and(|(at, mishap)| mishap == Mishap::Blind && at + 1 == number) {
-            return failed();
-        }
-        let mishap = self.mishap.filter(|(at, _)| *at == number).map(|(_, mishap)| mishap);
-        self.struck.fetch_or(mishap.is_some(), Ordering::SeqCst);
-        match mishap {
-            Some(Mishap::Paused(_)) => {
-                self.stopped.notify_one();
-                self.wake.notified().await;
-            }
-            Some(Mishap::Refused) => {
-                self.stopped.notify_one();
-                return failed();
-            }
-            _ => {}
-        }
-        let done = access.await;
-        if mishap.is_some() {
-            self.stopped.notify_one();
-        }
-        match mishap {
-            Some(Mishap::Dies) => pending().await,
-            Some(Mishap::Late(_)) => self.wake.notified().await,
-            Some(Mishap::AnswerLost | Mishap::Blind) => return failed(),
-            _ => tokio::task::yield_now().await,
-        }
-        done
-    }
 }
 
 /// A POST that Azure took.
