@@ -13,6 +13,7 @@ mod operation;
 mod outcome;
 mod plan;
 mod recovery;
+mod retention;
 #[cfg(test)]
 pub(crate) mod samples;
 mod schedule;
@@ -20,6 +21,7 @@ mod secret;
 mod service;
 mod target;
 mod transition;
+mod within;
 
 pub use azure_error::{AzureError, RequestIds};
 pub use credentials::Credentials;
@@ -34,8 +36,10 @@ pub use operation::{Attempt, MAX_WATCH, Operation, POST_MARGIN, POST_TIMEOUT, Ph
 pub use outcome::{Answer, BlobLook, Continuation, Evidence, Failure, FailureKind, Verification};
 pub use plan::{BlobRef, Caller, Kind, Plan, StorageAccess};
 pub use recovery::{Conclusion, Sight};
+pub use retention::{Candidate, Decision, Fate, Period, Reason, Retention};
 pub use schedule::Schedule;
 pub use secret::Secret;
 pub use service::{ServiceId, ServiceStatus, Tier};
 pub use target::Target;
 pub use transition::MAX_UNKNOWN_STARTS;
+pub use within::Within;
