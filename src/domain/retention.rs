@@ -340,5 +340,13 @@ impl fmt::Display for Reason {
 mod tests;
 
 #[cfg(test)]
+#[path = "retention_guard_tests.rs"]
+mod guard_tests;
+
+#[cfg(test)]
+#[path = "retention_restic_tests.rs"]
+mod restic_tests;
+
+#[cfg(test)]
 #[path = "retention_properties.rs"]
 mod properties;

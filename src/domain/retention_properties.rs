@@ -170,7 +170,7 @@ proptest! {
 
     /// The oldest rule does not break this: a rule that comes to the end with counts left does so again, at the same point.
     #[test]
-    fn of_what_is_left_all_is_kept_for_the_same_reasons(
+    fn of_what_is_left_nothing_goes(
         policy in any_policy(), points in any_points(), zone in any_zone()
     ) {
         let plan = policy.plan(&points, &zone, newest());
@@ -248,7 +248,8 @@ impl Simulation {
     }
 }
 
-/// Plans after each backup and deletes what is planned. `most` bounds what is held, if anything does.
+/// Plans after each backup and deletes what is planned. `most` bounds what is held of each
+/// kind, verified or not, if anything does.
 fn simulate(policy: &str, most: Option<usize>) {
     let policy: Retention = serde_json::from_str(policy).unwrap();
     let mut simulation = Simulation { random: 1, now: "2006-11-22T01:00:00Z".parse().unwrap(), made: 0 };
@@ -264,7 +265,10 @@ fn simulate(policy: &str, most: Option<usize>) {
         held.retain(|point| kept.contains(&point.key));
         let newest = ever.iter().rev().find(|point| point.verified).map(|point| point.key);
         assert!(newest.is_some_and(|newest| kept.contains(&newest)), "{}", simulation.now);
-        assert!(most.is_none_or(|most| held.len() <= most), "{} held on {}", held.len(), simulation.now);
+        for verified in [true, false] {
+            let count = held.iter().filter(|point| point.verified == verified).count();
+            assert!(most.is_none_or(|most| count <= most), "{count} held on {}", simulation.now);
+        }
 
         if simulation.below(50) == 0 {
             for _ in 0..simulation.below(12) {
@@ -277,13 +281,12 @@ fn simulate(policy: &str, most: Option<usize>) {
             assert_eq!(plan(&ever, simulation.now), kept, "{}", simulation.now);
         }
     }
-    assert!(ever.len() > 4000 && held.len() < ever.len() / 20, "{} of {}", held.len(), ever.len());
+    assert!(ever.len() > 3500 && held.len() < ever.len() / 20, "{} of {}", held.len(), ever.len());
 }
 
 #[test]
 fn in_twenty_years_of_counts_no_more_is_held_than_they_say() {
-    // As many that are not verified, at most.
-    let most = 2 * (3 + 12 + 7 + 5 + 12 + 10);
+    let most = 3 + 12 + 7 + 5 + 12 + 10;
     simulate(
         r#"{"keepLast":3,"keepHourly":12,"keepDaily":7,"keepWeekly":5,"keepMonthly":12,"keepYearly":10,"minKeep":3}"#,
         Some(most),

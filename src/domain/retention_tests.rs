@@ -1,9 +1,9 @@
 use super::*;
 
-const NOW: &str = "2026-11-22T00:00:00Z";
+pub(super) const NOW: &str = "2026-11-22T00:00:00Z";
 
 /// `keepDaily 7, keepWithin 14d`: the fields by their names.
-fn policy(text: &str) -> Retention {
+pub(super) fn policy(text: &str) -> Retention {
     let rules = text.split(", ").filter_map(|rule| rule.split_once(' '));
     let rules = rules.map(|(name, value)| {
         let value = value.parse::<u32>().map_or_else(|_| value.into(), serde_json::Value::from);
@@ -14,7 +14,7 @@ fn policy(text: &str) -> Retention {
 
 /// `11-21` is noon in UTC, of 2026 if there is no year; `11-18..21` is four days; `11-21T01:00` has its time.
 /// `?` follows one that is not verified, `#why` one that is locked. The key is the text, without those.
-fn points(text: &str) -> Vec<Candidate<String>> {
+pub(super) fn points(text: &str) -> Vec<Candidate<String>> {
     let mut points = Vec::new();
     for point in text.split_ascii_whitespace() {
         let (point, lock) = point.split_once('#').map_or((point, None), |(point, why)| (point, Some(why)));
@@ -36,27 +36,28 @@ fn points(text: &str) -> Vec<Candidate<String>> {
     points
 }
 
-fn zone(name: &str) -> TimeZone {
-    TimeZone::get(name).unwrap()
-}
-
-/// What is kept, newest first, each with its reasons.
-fn kept(plan: &[Decision<String>]) -> String {
-    let kept = plan.iter().filter_map(|decision| match &decision.fate {
-        Fate::Keep(reasons) => {
-            let reasons: Vec<String> = reasons.iter().map(Reason::to_string).collect();
-            Some(format!("{}: {}", decision.key, reasons.join(", ")))
+/// Each row is a policy and its points, then what is kept of them, newest first, with all reasons.
+pub(super) fn check(zone: &str, table: &str) {
+    let zone = TimeZone::get(zone).unwrap();
+    let lines = table.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
+    let mut rows: Vec<(&str, Vec<&str>)> = Vec::new();
+    for line in lines {
+        match rows.last_mut() {
+            Some((_, kept)) if !line.contains('|') => kept.push(line),
+            _ => rows.push((line, Vec::new())),
         }
-        Fate::Remove => None,
-    });
-    kept.collect::<Vec<_>>().join("; ")
-}
-
-/// Rows of a policy, the points, and what is kept of them.
-fn check(name: &str, rows: &[(&str, &str, &str)]) {
-    for (rules, list, expected) in rows {
-        let plan = policy(rules).plan(&points(list), &zone(name), NOW.parse().unwrap());
-        assert_eq!(kept(&plan), *expected, "{rules} of {list} in {name}");
+    }
+    for (row, expected) in rows {
+        let (rules, list) = row.split_once('|').unwrap();
+        let plan = policy(rules.trim()).plan(&points(list), &zone, NOW.parse().unwrap());
+        let kept = plan.iter().filter_map(|decision| match &decision.fate {
+            Fate::Keep(reasons) => {
+                let reasons: Vec<String> = reasons.iter().map(Reason::to_string).collect();
+                Some(format!("{}: {}", decision.key, reasons.join(", ")))
+            }
+            Fate::Remove => None,
+        });
+        assert_eq!(kept.collect::<Vec<_>>(), expected, "{row}");
     }
 }
 
@@ -64,61 +65,50 @@ fn check(name: &str, rows: &[(&str, &str, &str)]) {
 fn a_count_keeps_the_newest_of_so_many_units_that_have_one() {
     check(
         "UTC",
-        &[
-            ("keepLast 1", "11-18..21", "11-21: last 1, newest verified"),
-            ("keepLast 2", "11-18..21", "11-21: last 2, newest verified; 11-20: last 2"),
-            ("keepLast 9", "11-20..21", "11-21: last 9, newest verified; 11-20: last 9"),
-            (
-                "keepLast 4294967295",
-                "01-01 11-21",
-                "11-21: last 4294967295, newest verified; 01-01: last 4294967295",
-            ),
-            ("keepLast 1", "11-21T10:00:00 11-21T10:00:00.1", "11-21T10:00:00.1: last 1, newest verified"),
-            ("keepLast 1", "", ""),
-            (
-                "keepHourly 2",
-                "11-21T10:59 11-21T11:00 11-21T11:59 11-21T13:30 11-21T13:45",
-                "11-21T13:45: hourly 2026-11-21T13, newest verified; 11-21T11:59: hourly 2026-11-21T11",
-            ),
-            // The same hour of another day is another.
-            (
-                "keepHourly 2",
-                "11-19T10:00 11-20T10:00 11-21T10:00",
-                "11-21T10:00: hourly 2026-11-21T10, newest verified; 11-20T10:00: hourly 2026-11-20T10",
-            ),
-            (
-                "keepDaily 2",
-                "11-19T23:59 11-20T00:00 11-20T23:59 11-21T00:00",
-                "11-21T00:00: daily 2026-11-21, newest verified; 11-20T23:59: daily 2026-11-20",
-            ),
-            (
-                "keepDaily 2",
-                "11-01 11-05 11-21",
-                "11-21: daily 2026-11-21, newest verified; 11-05: daily 2026-11-05",
-            ),
-            ("keepDaily 1", "10-21 11-21", "11-21: daily 2026-11-21, newest verified"),
-            // From Monday to Sunday.
-            (
-                "keepWeekly 2",
-                "11-08 11-09 11-15 11-16",
-                "11-16: weekly 2026-W47, newest verified; 11-15: weekly 2026-W46",
-            ),
-            (
-                "keepMonthly 2",
-                "09-30 10-01 10-31 11-01",
-                "11-01: monthly 2026-11, newest verified; 10-31: monthly 2026-10",
-            ),
-            (
-                "keepMonthly 2",
-                "2024-11-21 2025-11-21 11-21",
-                "11-21: monthly 2026-11, newest verified; 2025-11-21: monthly 2025-11",
-            ),
-            (
-                "keepYearly 2",
-                "2024-12-31 2025-01-01 2025-12-31 01-01",
-                "01-01: yearly 2026, newest verified; 2025-12-31: yearly 2025",
-            ),
-        ],
+        "
+        keepLast 1 | 11-18..21
+            11-21: last 1, newest verified
+        keepLast 2 | 11-18..21
+            11-21: last 2, newest verified
+            11-20: last 2
+        keepLast 9 | 11-20..21
+            11-21: last 9, newest verified
+            11-20: last 9
+        keepLast 4294967295 | 01-01 11-21
+            11-21: last 4294967295, newest verified
+            01-01: last 4294967295
+        keepLast 1 | 11-21T10:00:00 11-21T10:00:00.1
+            11-21T10:00:00.1: last 1, newest verified
+        keepLast 1 |
+        keepHourly 2 | 11-21T10:59 11-21T11:00 11-21T11:59 11-21T13:30 11-21T13:45
+            11-21T13:45: hourly 2026-11-21T13, newest verified
+            11-21T11:59: hourly 2026-11-21T11
+        // The same hour of another day is another.
+        keepHourly 2 | 11-19T10:00 11-20T10:00 11-21T10:00
+            11-21T10:00: hourly 2026-11-21T10, newest verified
+            11-20T10:00: hourly 2026-11-20T10
+        keepDaily 2 | 11-19T23:59 11-20T00:00 11-20T23:59 11-21T00:00
+            11-21T00:00: daily 2026-11-21, newest verified
+            11-20T23:59: daily 2026-11-20
+        keepDaily 2 | 11-01 11-05 11-21
+            11-21: daily 2026-11-21, newest verified
+            11-05: daily 2026-11-05
+        keepDaily 1 | 10-21 11-21
+            11-21: daily 2026-11-21, newest verified
+        // From Monday to Sunday.
+        keepWeekly 2 | 11-08 11-09 11-15 11-16
+            11-16: weekly 2026-W47, newest verified
+            11-15: weekly 2026-W46
+        keepMonthly 2 | 09-30 10-01 10-31 11-01
+            11-01: monthly 2026-11, newest verified
+            10-31: monthly 2026-10
+        keepMonthly 2 | 2024-11-21 2025-11-21 11-21
+            11-21: monthly 2026-11, newest verified
+            2025-11-21: monthly 2025-11
+        keepYearly 2 | 2024-12-31 2025-01-01 2025-12-31 01-01
+            01-01: yearly 2026, newest verified
+            2025-12-31: yearly 2025
+        ",
     );
 }
 
@@ -126,25 +116,18 @@ fn a_count_keeps_the_newest_of_so_many_units_that_have_one() {
 fn one_rule_is_enough_and_a_point_has_all_its_reasons() {
     check(
         "UTC",
-        &[
-            (
-                "keepLast 2, keepDaily 2, keepMonthly 2",
-                "10-30 10-31 11-20 11-21T01:00 11-21T02:00",
-                "11-21T02:00: last 2, daily 2026-11-21, monthly 2026-11, newest verified; 11-21T01:00: last 2; \
-             11-20: daily 2026-11-20; 10-31: monthly 2026-10",
-            ),
-            (
-                "keepHourly 1, keepDaily 1, keepWeekly 1, keepMonthly 1, keepYearly 1, keepWithin 1h, minKeep 1",
-                "11-20 11-21",
-                "11-21: hourly 2026-11-21T12, daily 2026-11-21, weekly 2026-W47, monthly 2026-11, yearly 2026, within 1h, \
-             newest verified, at least 1",
-            ),
-            (
-                "keepDaily 1, keepWithinDaily 2d",
-                "11-18..21",
-                "11-21: daily 2026-11-21, daily 2026-11-21 within 2d, newest verified; 11-20: daily 2026-11-20 within 2d",
-            ),
-        ],
+        "
+        keepLast 2, keepDaily 2, keepMonthly 2 | 10-30 10-31 11-20 11-21T01:00 11-21T02:00
+            11-21T02:00: last 2, daily 2026-11-21, monthly 2026-11, newest verified
+            11-21T01:00: last 2
+            11-20: daily 2026-11-20
+            10-31: monthly 2026-10
+        keepHourly 1, keepDaily 1, keepWeekly 1, keepMonthly 1, keepYearly 1, keepWithin 1h, minKeep 1 | 11-20 11-21
+            11-21: hourly 2026-11-21T12, daily 2026-11-21, weekly 2026-W47, monthly 2026-11, yearly 2026, within 1h, newest verified, at least 1
+        keepDaily 1, keepWithinDaily 2d | 11-18..21
+            11-21: daily 2026-11-21, daily 2026-11-21 within 2d, newest verified
+            11-20: daily 2026-11-20 within 2d
+        ",
     );
 }
 
@@ -152,60 +135,45 @@ fn one_rule_is_enough_and_a_point_has_all_its_reasons() {
 fn the_oldest_is_kept_too_while_counts_are_left() {
     check(
         "UTC",
-        &[
-            (
-                "keepDaily 3",
-                "11-20T01:00 11-20T02:00 11-21",
-                "11-21: daily 2026-11-21, newest verified; 11-20T02:00: daily 2026-11-20; 11-20T01:00: oldest daily 2026-11-20",
-            ),
-            (
-                "keepDaily 2",
-                "11-20T01:00 11-20T02:00 11-21",
-                "11-21: daily 2026-11-21, newest verified; 11-20T02:00: daily 2026-11-20",
-            ),
-            (
-                "keepHourly 5",
-                "11-21T10:01 11-21T10:02 11-21T10:03",
-                "11-21T10:03: hourly 2026-11-21T10, newest verified; 11-21T10:01: oldest hourly 2026-11-21T10",
-            ),
-            (
-                "keepWeekly 2",
-                "11-16..18",
-                "11-18: weekly 2026-W47, newest verified; 11-16: oldest weekly 2026-W47",
-            ),
-            (
-                "keepMonthly 2",
-                "11-16..18",
-                "11-18: monthly 2026-11, newest verified; 11-16: oldest monthly 2026-11",
-            ),
-            (
-                "keepYearly 9",
-                "08-01 09-01 11-21",
-                "11-21: yearly 2026, newest verified; 08-01: oldest yearly 2026",
-            ),
-            // Alone in its day it is its newest; alone at all it is nothing else.
-            ("keepDaily 3", "11-20..21", "11-21: daily 2026-11-21, newest verified; 11-20: daily 2026-11-20"),
-            ("keepDaily 9", "11-21", "11-21: daily 2026-11-21, newest verified"),
-            // Each rule has counts of its own.
-            (
-                "keepDaily 1, keepMonthly 2, keepYearly 2",
-                "11-18..21",
-                "11-21: daily 2026-11-21, monthly 2026-11, yearly 2026, newest verified; \
-             11-18: oldest monthly 2026-11, oldest yearly 2026",
-            ),
-            // Within a time: if it lies in it.
-            (
-                "keepWithinDaily 2d",
-                "11-20T13:00 11-20T14:00 11-20T15:00 11-21",
-                "11-21: daily 2026-11-21 within 2d, newest verified; 11-20T15:00: daily 2026-11-20 within 2d; \
-             11-20T13:00: oldest daily 2026-11-20 within 2d",
-            ),
-            (
-                "keepWithinDaily 2d",
-                "11-01 11-20T13:00 11-20T14:00 11-21",
-                "11-21: daily 2026-11-21 within 2d, newest verified; 11-20T14:00: daily 2026-11-20 within 2d",
-            ),
-        ],
+        "
+        keepDaily 3 | 11-20T01:00 11-20T02:00 11-21
+            11-21: daily 2026-11-21, newest verified
+            11-20T02:00: daily 2026-11-20
+            11-20T01:00: oldest daily 2026-11-20
+        keepDaily 2 | 11-20T01:00 11-20T02:00 11-21
+            11-21: daily 2026-11-21, newest verified
+            11-20T02:00: daily 2026-11-20
+        keepHourly 5 | 11-21T10:01 11-21T10:02 11-21T10:03
+            11-21T10:03: hourly 2026-11-21T10, newest verified
+            11-21T10:01: oldest hourly 2026-11-21T10
+        keepWeekly 2 | 11-16..18
+            11-18: weekly 2026-W47, newest verified
+            11-16: oldest weekly 2026-W47
+        keepMonthly 2 | 11-16..18
+            11-18: monthly 2026-11, newest verified
+            11-16: oldest monthly 2026-11
+        keepYearly 9 | 08-01 09-01 11-21
+            11-21: yearly 2026, newest verified
+            08-01: oldest yearly 2026
+        // Alone in its day it is its newest; alone at all it is nothing else.
+        keepDaily 3 | 11-20..21
+            11-21: daily 2026-11-21, newest verified
+            11-20: daily 2026-11-20
+        keepDaily 9 | 11-21
+            11-21: daily 2026-11-21, newest verified
+        // Each rule has counts of its own.
+        keepDaily 1, keepMonthly 2, keepYearly 2 | 11-18..21
+            11-21: daily 2026-11-21, monthly 2026-11, yearly 2026, newest verified
+            11-18: oldest monthly 2026-11, oldest yearly 2026
+        // Within a time: if it lies in it.
+        keepWithinDaily 2d | 11-20T13:00 11-20T14:00 11-20T15:00 11-21
+            11-21: daily 2026-11-21 within 2d, newest verified
+            11-20T15:00: daily 2026-11-20 within 2d
+            11-20T13:00: oldest daily 2026-11-20 within 2d
+        keepWithinDaily 2d | 11-01 11-20T13:00 11-20T14:00 11-21
+            11-21: daily 2026-11-21 within 2d, newest verified
+            11-20T14:00: daily 2026-11-20 within 2d
+        ",
     );
 }
 
@@ -213,204 +181,46 @@ fn the_oldest_is_kept_too_while_counts_are_left() {
 fn within_counts_back_from_the_newest_point_and_not_from_now() {
     check(
         "UTC",
-        &[
-            (
-                "keepWithin 1d",
-                "11-20T12:00:00 11-20T12:00:01 11-21",
-                "11-21: within 1d, newest verified; 11-20T12:00:01: within 1d",
-            ),
-            ("keepWithin 2d", "01-01..03", "01-03: within 2d, newest verified; 01-02: within 2d"),
-            (
-                "keepWithin P1W",
-                "11-14..16",
-                "11-16: within 7d, newest verified; 11-15: within 7d; 11-14: within 7d",
-            ),
-            // A month before 31 March is 28 February, where restic says 3 March.
-            (
-                "keepWithin 1m",
-                "02-28 03-01 03-03 03-31",
-                "03-31: within 1m, newest verified; 03-03: within 1m; 03-01: within 1m",
-            ),
-            (
-                "keepWithin 99999y",
-                "1970-01-01 11-21",
-                "11-21: within 99999y, newest verified; 1970-01-01: within 99999y",
-            ),
-            (
-                "keepWithinHourly 2h",
-                "11-21T08:59 11-21T09:01 11-21T10:58 11-21T10:59 11-21T11:00",
-                "11-21T11:00: hourly 2026-11-21T11 within 2h, newest verified; 11-21T10:59: hourly 2026-11-21T10 within 2h; \
-             11-21T09:01: hourly 2026-11-21T09 within 2h",
-            ),
-            (
-                "keepWithinDaily 2d",
-                "11-18 11-19T13:00 11-20T11:00 11-20T12:00 11-21",
-                "11-21: daily 2026-11-21 within 2d, newest verified; 11-20T12:00: daily 2026-11-20 within 2d; \
-             11-19T13:00: daily 2026-11-19 within 2d",
-            ),
-            (
-                "keepWithinWeekly 1m",
-                "10-18 11-08 11-14 11-15 11-21",
-                "11-21: weekly 2026-W47 within 1m, newest verified; 11-15: weekly 2026-W46 within 1m; \
-             11-08: weekly 2026-W45 within 1m",
-            ),
-            (
-                "keepWithinMonthly 1y",
-                "2025-11-21 2025-11-30 10-30 10-31 11-21",
-                "11-21: monthly 2026-11 within 1y, newest verified; 10-31: monthly 2026-10 within 1y; \
-             2025-11-30: monthly 2025-11 within 1y",
-            ),
-            (
-                "keepWithinYearly 75y",
-                "1951-11-21 1951-11-22 2025-01-01 11-21",
-                "11-21: yearly 2026 within 75y, newest verified; 2025-01-01: yearly 2025 within 75y; \
-             1951-11-22: yearly 1951 within 75y",
-            ),
-        ],
-    );
-}
-
-#[test]
-fn without_a_rule_nothing_goes() {
-    check(
-        "UTC",
-        &[
-            ("", "11-20..21", "11-21: newest verified, no rule; 11-20: no rule"),
-            ("keepLast 0, keepDaily 0", "11-20..21", "11-21: newest verified, no rule; 11-20: no rule"),
-            ("minKeep 1", "11-20..21", "11-21: newest verified, at least 1, no rule; 11-20: no rule"),
-            ("minKeep 0", "11-20..21?", "11-21: none is verified, no rule; 11-20: none is verified, no rule"),
-            ("keepLast 0, keepDaily 1", "11-20..21", "11-21: daily 2026-11-21, newest verified"),
-        ],
-    );
-}
-
-#[test]
-fn at_least_so_many_verified_ones_stay() {
-    check(
-        "UTC",
-        &[
-            (
-                "keepLast 1, minKeep 2",
-                "11-18..21",
-                "11-21: last 1, newest verified, at least 2; 11-20: at least 2",
-            ),
-            ("keepLast 1, minKeep 0", "11-18..21", "11-21: last 1, newest verified"),
-            (
-                "keepLast 1, minKeep 4294967295",
-                "11-20..21",
-                "11-21: last 1, newest verified, at least 4294967295; 11-20: at least 4294967295",
-            ),
-            (
-                "keepWithin 1h, minKeep 2",
-                "11-18 11-19 11-20? 11-21?",
-                "11-21: within 1h; 11-19: within 1h, newest verified, at least 2; 11-18: at least 2",
-            ),
-        ],
-    );
-}
-
-#[test]
-fn what_is_dated_in_the_future_stays_and_does_not_count() {
-    check(
-        "UTC",
-        &[
-            (
-                "keepLast 1",
-                "11-20..23",
-                "11-23: dated in the future; 11-22: dated in the future; 11-21: last 1, newest verified",
-            ),
-            (
-                "keepWithin 1d",
-                "11-20..21 2027-01-01",
-                "2027-01-01: dated in the future; 11-21: within 1d, newest verified",
-            ),
-            (
-                "keepMonthly 1, minKeep 1",
-                "11-20..22",
-                "11-22: dated in the future; 11-21: monthly 2026-11, newest verified, at least 1",
-            ),
-            ("keepLast 1", "11-20 11-22T00:00:00", "11-22T00:00:00: last 1, newest verified"),
-            (
-                "keepLast 1",
-                "11-21 11-22T00:00:00.001",
-                "11-22T00:00:00.001: dated in the future; 11-21: last 1, newest verified",
-            ),
-            ("", "11-22", "11-22: dated in the future"),
-            // It may be the only one that is verified, but nobody knows when it was made.
-            (
-                "keepLast 1",
-                "11-20..21? 11-22",
-                "11-22: dated in the future; 11-21: last 1, none is verified; 11-20: none is verified",
-            ),
-        ],
-    );
-}
-
-#[test]
-fn what_is_not_verified_never_takes_the_place_of_what_is() {
-    check(
-        "UTC",
-        &[
-            ("keepLast 1", "11-20 11-21?", "11-21: last 1; 11-20: last 1, newest verified"),
-            ("keepLast 1", "11-19 11-20? 11-21", "11-21: last 1, newest verified"),
-            (
-                "keepLast 2",
-                "11-18..19 11-20? 11-21",
-                "11-21: last 2, newest verified; 11-20: last 2; 11-19: last 2",
-            ),
-            (
-                "keepDaily 2",
-                "11-19 11-20T01:00 11-20T02:00? 11-21?",
-                "11-21: daily 2026-11-21; 11-20T02:00: daily 2026-11-20; 11-20T01:00: daily 2026-11-20, newest verified; \
-             11-19: daily 2026-11-19",
-            ),
-            // Whatever comes, the time is counted from the newest that is verified.
-            (
-                "keepWithin 2d",
-                "11-01..02 11-20? 11-21?",
-                "11-21: within 2d; 11-20: within 2d; 11-02: within 2d, newest verified; 11-01: within 2d",
-            ),
-            (
-                "keepYearly 2",
-                "11-19? 11-20 11-21",
-                "11-21: yearly 2026, newest verified; 11-20: oldest yearly 2026; 11-19: oldest yearly 2026",
-            ),
-            (
-                "keepLast 1",
-                "11-19..21?",
-                "11-21: last 1, none is verified; 11-20: none is verified; 11-19: none is verified",
-            ),
-        ],
-    );
-}
-
-#[test]
-fn what_is_locked_stays_and_counts() {
-    check(
-        "UTC",
-        &[
-            (
-                "keepLast 1",
-                "11-19#hold 11-20 11-21",
-                "11-21: last 1, newest verified; 11-19: kept by lock: hold",
-            ),
-            (
-                "keepLast 2",
-                "11-19 11-20 11-21#hold",
-                "11-21: last 2, newest verified, kept by lock: hold; 11-20: last 2",
-            ),
-            (
-                "keepLast 1",
-                "11-19?#until-12-01 11-21",
-                "11-21: last 1, newest verified; 11-19: kept by lock: until-12-01",
-            ),
-            ("", "11-21#hold", "11-21: newest verified, no rule, kept by lock: hold"),
-            (
-                "keepLast 1",
-                "11-21 11-22#hold",
-                "11-22: dated in the future, kept by lock: hold; 11-21: last 1, newest verified",
-            ),
-        ],
+        "
+        keepWithin 1d | 11-20T12:00:00 11-20T12:00:01 11-21
+            11-21: within 1d, newest verified
+            11-20T12:00:01: within 1d
+        keepWithin 2d | 01-01..03
+            01-03: within 2d, newest verified
+            01-02: within 2d
+        keepWithin P1W | 11-14..16
+            11-16: within 7d, newest verified
+            11-15: within 7d
+            11-14: within 7d
+        // A month before 31 March is 28 February, where restic says 3 March.
+        keepWithin 1m | 02-28 03-01 03-03 03-31
+            03-31: within 1m, newest verified
+            03-03: within 1m
+            03-01: within 1m
+        keepWithin 99999y | 1970-01-01 11-21
+            11-21: within 99999y, newest verified
+            1970-01-01: within 99999y
+        keepWithinHourly 2h | 11-21T08:59 11-21T09:01 11-21T10:58 11-21T10:59 11-21T11:00
+            11-21T11:00: hourly 2026-11-21T11 within 2h, newest verified
+            11-21T10:59: hourly 2026-11-21T10 within 2h
+            11-21T09:01: hourly 2026-11-21T09 within 2h
+        keepWithinDaily 2d | 11-18 11-19T13:00 11-20T11:00 11-20T12:00 11-21
+            11-21: daily 2026-11-21 within 2d, newest verified
+            11-20T12:00: daily 2026-11-20 within 2d
+            11-19T13:00: daily 2026-11-19 within 2d
+        keepWithinWeekly 1m | 10-18 11-08 11-14 11-15 11-21
+            11-21: weekly 2026-W47 within 1m, newest verified
+            11-15: weekly 2026-W46 within 1m
+            11-08: weekly 2026-W45 within 1m
+        keepWithinMonthly 1y | 2025-11-21 2025-11-30 10-30 10-31 11-21
+            11-21: monthly 2026-11 within 1y, newest verified
+            10-31: monthly 2026-10 within 1y
+            2025-11-30: monthly 2025-11 within 1y
+        keepWithinYearly 75y | 1951-11-21 1951-11-22 2025-01-01 11-21
+            11-21: yearly 2026 within 75y, newest verified
+            2025-01-01: yearly 2025 within 75y
+            1951-11-22: yearly 1951 within 75y
+        ",
     );
 }
 
@@ -418,309 +228,96 @@ fn what_is_locked_stays_and_counts() {
 fn new_year_belongs_to_the_week_that_it_falls_in() {
     check(
         "UTC",
-        &[
-            // 2020 and 2015 have 53 weeks, until 3 January.
-            (
-                "keepWeekly 2",
-                "2020-12-27 2020-12-28 2020-12-31 2021-01-01 2021-01-03 2021-01-04",
-                "2021-01-04: weekly 2021-W01, newest verified; 2021-01-03: weekly 2020-W53",
-            ),
-            ("keepWeekly 1", "2015-12-31 2016-01-03", "2016-01-03: weekly 2015-W53, newest verified"),
-            // The first week of 2025 begins in 2024.
-            (
-                "keepWeekly 2",
-                "2024-12-29 2024-12-30 2024-12-31 2025-01-05",
-                "2025-01-05: weekly 2025-W01, newest verified; 2024-12-29: weekly 2024-W52",
-            ),
-            // The same number in another year.
-            (
-                "keepWeekly 2",
-                "2024-01-03 2025-01-01 2025-01-02",
-                "2025-01-02: weekly 2025-W01, newest verified; 2024-01-03: weekly 2024-W01",
-            ),
-        ],
+        "
+        // 2020 and 2015 have 53 weeks, until 3 January.
+        keepWeekly 2 | 2020-12-27 2020-12-28 2020-12-31 2021-01-01 2021-01-03 2021-01-04
+            2021-01-04: weekly 2021-W01, newest verified
+            2021-01-03: weekly 2020-W53
+        keepWeekly 1 | 2015-12-31 2016-01-03
+            2016-01-03: weekly 2015-W53, newest verified
+        // The first week of 2025 begins in 2024.
+        keepWeekly 2 | 2024-12-29 2024-12-30 2024-12-31 2025-01-05
+            2025-01-05: weekly 2025-W01, newest verified
+            2024-12-29: weekly 2024-W52
+        // The same number in another year.
+        keepWeekly 2 | 2024-01-03 2025-01-01 2025-01-02
+            2025-01-02: weekly 2025-W01, newest verified
+            2024-01-03: weekly 2024-W01
+        ",
     );
 }
 
 #[test]
 fn days_hours_and_years_are_those_of_the_zone() {
-    let autumn = "10-24T21:59 10-24T22:00 10-25T22:59 10-25T23:00";
     check(
         "Europe/Berlin",
-        &[
-            // 25 hours and 23 hours long.
-            (
-                "keepDaily 2",
-                autumn,
-                "10-25T23:00: daily 2026-10-26, newest verified; 10-25T22:59: daily 2026-10-25",
-            ),
-            (
-                "keepDaily 2",
-                "03-28T22:59 03-28T23:00 03-29T21:59 03-29T22:00",
-                "03-29T22:00: daily 2026-03-30, newest verified; 03-29T21:59: daily 2026-03-29",
-            ),
-            ("keepMonthly 1", "03-31T21:59 03-31T22:00", "03-31T22:00: monthly 2026-04, newest verified"),
-            // 02:30 twice is one hour; from 01:30 to 03:30 is the next.
-            (
-                "keepHourly 3",
-                "10-24T22:30 10-24T23:30 10-25T00:30 10-25T01:30 10-25T02:30",
-                "10-25T02:30: hourly 2026-10-25T03, newest verified; 10-25T01:30: hourly 2026-10-25T02; \
-             10-24T23:30: hourly 2026-10-25T01",
-            ),
-            (
-                "keepHourly 2",
-                "03-29T00:30 03-29T01:30",
-                "03-29T01:30: hourly 2026-03-29T03, newest verified; 03-29T00:30: hourly 2026-03-29T01",
-            ),
-            // A day back is the same time of day; 24 hours are elapsed ones.
-            (
-                "keepWithin 1d",
-                "10-24T11:00 10-24T11:01 10-25T12:00",
-                "10-25T12:00: within 1d, newest verified; 10-24T11:01: within 1d",
-            ),
-            (
-                "keepWithin 24h",
-                "10-24T11:01 10-24T12:01 10-25T12:00",
-                "10-25T12:00: within 24h, newest verified; 10-24T12:01: within 24h",
-            ),
-        ],
+        "
+        // 25 hours and 23 hours long.
+        keepDaily 2 | 10-24T21:59 10-24T22:00 10-25T22:59 10-25T23:00
+            10-25T23:00: daily 2026-10-26, newest verified
+            10-25T22:59: daily 2026-10-25
+        keepDaily 2 | 03-28T22:59 03-28T23:00 03-29T21:59 03-29T22:00
+            03-29T22:00: daily 2026-03-30, newest verified
+            03-29T21:59: daily 2026-03-29
+        keepMonthly 1 | 03-31T21:59 03-31T22:00
+            03-31T22:00: monthly 2026-04, newest verified
+        // 02:30 twice is one hour; from 01:30 to 03:30 is the next.
+        keepHourly 3 | 10-24T22:30 10-24T23:30 10-25T00:30 10-25T01:30 10-25T02:30
+            10-25T02:30: hourly 2026-10-25T03, newest verified
+            10-25T01:30: hourly 2026-10-25T02
+            10-24T23:30: hourly 2026-10-25T01
+        keepHourly 2 | 03-29T00:30 03-29T01:30
+            03-29T01:30: hourly 2026-03-29T03, newest verified
+            03-29T00:30: hourly 2026-03-29T01
+        // A day back is the same time of day; 24 hours are elapsed ones.
+        keepWithin 1d | 10-24T11:00 10-24T11:01 10-25T12:00
+            10-25T12:00: within 1d, newest verified
+            10-24T11:01: within 1d
+        keepWithin 24h | 10-24T11:01 10-24T12:01 10-25T12:00
+            10-25T12:00: within 24h, newest verified
+            10-24T12:01: within 24h
+        ",
     );
     check(
         "UTC",
-        &[
-            (
-                "keepDaily 2",
-                autumn,
-                "10-25T23:00: daily 2026-10-25, newest verified; 10-24T22:00: daily 2026-10-24",
-            ),
-            (
-                "keepHourly 2",
-                "10-25T00:30 10-25T01:30",
-                "10-25T01:30: hourly 2026-10-25T01, newest verified; 10-25T00:30: hourly 2026-10-25T00",
-            ),
-        ],
+        "
+        keepDaily 2 | 10-24T21:59 10-24T22:00 10-25T22:59 10-25T23:00
+            10-25T23:00: daily 2026-10-25, newest verified
+            10-24T22:00: daily 2026-10-24
+        keepHourly 2 | 10-25T00:30 10-25T01:30
+            10-25T01:30: hourly 2026-10-25T01, newest verified
+            10-25T00:30: hourly 2026-10-25T00
+        ",
     );
     check(
         "Pacific/Auckland",
-        &[
-            (
-                "keepDaily 2",
-                "04-04T10:59 04-04T11:00 04-05T11:59 04-05T12:00",
-                "04-05T12:00: daily 2026-04-06, newest verified; 04-05T11:59: daily 2026-04-05",
-            ),
-            (
-                "keepDaily 2",
-                "09-26T11:59 09-26T12:00 09-27T10:59 09-27T11:00",
-                "09-27T11:00: daily 2026-09-28, newest verified; 09-27T10:59: daily 2026-09-27",
-            ),
-            (
-                "keepHourly 2",
-                "04-04T12:30 04-04T13:30 04-04T14:30",
-                "04-04T14:30: hourly 2026-04-05T02, newest verified; 04-04T12:30: hourly 2026-04-05T01",
-            ),
-            ("keepWeekly 1", "11-15T10:59 11-15T11:00", "11-15T11:00: weekly 2026-W47, newest verified"),
-            (
-                "keepYearly 2",
-                "2024-12-31T11:00 2025-12-31T10:59 2025-12-31T11:00",
-                "2025-12-31T11:00: yearly 2026, newest verified; 2025-12-31T10:59: yearly 2025",
-            ),
-        ],
+        "
+        keepDaily 2 | 04-04T10:59 04-04T11:00 04-05T11:59 04-05T12:00
+            04-05T12:00: daily 2026-04-06, newest verified
+            04-05T11:59: daily 2026-04-05
+        keepDaily 2 | 09-26T11:59 09-26T12:00 09-27T10:59 09-27T11:00
+            09-27T11:00: daily 2026-09-28, newest verified
+            09-27T10:59: daily 2026-09-27
+        keepHourly 2 | 04-04T12:30 04-04T13:30 04-04T14:30
+            04-04T14:30: hourly 2026-04-05T02, newest verified
+            04-04T12:30: hourly 2026-04-05T01
+        keepWeekly 1 | 11-15T10:59 11-15T11:00
+            11-15T11:00: weekly 2026-W47, newest verified
+        keepYearly 2 | 2024-12-31T11:00 2025-12-31T10:59 2025-12-31T11:00
+            2025-12-31T11:00: yearly 2026, newest verified
+            2025-12-31T10:59: yearly 2025
+        ",
     );
     // At 00:01 it was 23:01 again: each of the two days counts once.
     check(
         "America/St_Johns",
-        &[(
-            "keepDaily 3",
-            "2010-11-06 2010-11-05 2010-11-07T02:00 2010-11-07T02:30:30 2010-11-07T03:00 2010-11-07T04:00",
-            "2010-11-07T04:00: daily 2010-11-07, newest verified; 2010-11-07T03:00: daily 2010-11-06; \
-         2010-11-05: daily 2010-11-05",
-        )],
+        "
+        keepDaily 3 | 2010-11-05 2010-11-06 2010-11-07T02:00 2010-11-07T02:30:30 2010-11-07T03:00 2010-11-07T04:00
+            2010-11-07T04:00: daily 2010-11-07, newest verified
+            2010-11-07T03:00: daily 2010-11-06
+            2010-11-05: daily 2010-11-05
+        ",
     );
-}
-
-#[test]
-fn restics_example_of_weekdays_is_decided_as_restic_does() {
-    let list =
-        "2025-04-21..25T11:00 2025-04-25T23:00 2025-04-28..29T11:00 2025-05-01..02T11:00 2025-05-02T23:00";
-    check(
-        "UTC",
-        &[
-            (
-                "keepDaily 5",
-                list,
-                "2025-05-02T23:00: daily 2025-05-02, newest verified; 2025-05-01T11:00: daily 2025-05-01; \
-             2025-04-29T11:00: daily 2025-04-29; 2025-04-28T11:00: daily 2025-04-28; \
-             2025-04-25T23:00: daily 2025-04-25",
-            ),
-            (
-                "keepWithinDaily 7d",
-                list,
-                "2025-05-02T23:00: daily 2025-05-02 within 7d, newest verified; \
-             2025-05-01T11:00: daily 2025-05-01 within 7d; 2025-04-29T11:00: daily 2025-04-29 within 7d; \
-             2025-04-28T11:00: daily 2025-04-28 within 7d",
-            ),
-        ],
-    );
-}
-
-#[test]
-fn restics_example_of_a_hundred_years_is_decided_as_restic_does() {
-    let newest: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
-    let days = 0..36_525;
-    let points: Vec<_> = days
-        .map(|day| {
-            let at = newest - jiff::SignedDuration::from_hours(24 * day);
-            Candidate { key: day, at, verified: true, locked: None }
-        })
-        .collect();
-    let plan = policy("keepDaily 7, keepWeekly 5, keepMonthly 12, keepYearly 75").plan(
-        &points,
-        &zone("UTC"),
-        newest,
-    );
-    let kept: Vec<&Vec<Reason>> = plan
-        .iter()
-        .filter_map(|decision| match &decision.fate {
-            Fate::Keep(reasons) => Some(reasons),
-            Fate::Remove => None,
-        })
-        .collect();
-    let with = |unit: fn(&Reason) -> bool| kept.iter().filter(|reasons| reasons.iter().any(unit)).count();
-    assert_eq!(with(|reason| matches!(reason, Reason::Newest(Period::Day(_)))), 7);
-    assert_eq!(with(|reason| matches!(reason, Reason::Newest(Period::Week(..)))), 5);
-    assert_eq!(with(|reason| matches!(reason, Reason::Newest(Period::Month(..)))), 12);
-    assert_eq!(with(|reason| matches!(reason, Reason::Newest(Period::Year(_)))), 75);
-    // The newest has all four reasons; 15 November is the last of a week and a day, 31 December of a month and a year.
-    assert_eq!(kept.len(), 7 + 5 + 12 + 75 - 3 - 1 - 1);
-}
-
-/// The points of restic's own test.
-fn restics_points() -> Vec<Candidate<String>> {
-    let days = [
-        ("08", "08 10 12 13 13.1 15 18 20 21 22"),
-        ("09", "01 02 05 06 08 09 10 11 20 22"),
-        ("10", "01 02 05 06 08 09 10 11 20 22"),
-        ("11", "08 10 12 13 13.1 15 18 20 21 22"),
-    ];
-    let mut list = String::new();
-    for year in ["2014", "2015"] {
-        for (month, days) in days {
-            for day in days.split(' ') {
-                let (day, tenth) = day.split_at(2);
-                list += &format!("{year}-{month}-{day}T10:20:30{tenth} ");
-            }
-        }
-    }
-    list += "2016-01-01T01:02:03 2016-01-01T01:03:03 2016-01-01T07:08:03 2016-01-03T07:02:03 2016-01-04T10:23:03 \
-             2016-01-04T11:23:03 2016-01-04T12:23:03 2016-01-04T12:24:03 2016-01-04T12:28:03 2016-01-04T12:30:03 \
-             2016-01-04T16:23:03 2016-01-05T09:02:03 2016-01-06T08:02:03 2016-01-07T10:02:03 2016-01-08T20:02:03 \
-             2016-01-09T21:02:03 2016-01-12T21:02:03 2016-01-12T21:08:03 2016-01-18T12:02:03";
-    let mut points = points(&list);
-    // Restic's list has one instant five times.
-    let again = points.iter().find(|point| point.key == "2015-10-22T10:20:30").unwrap().clone();
-    points.extend((1..5).map(|copy| Candidate { key: format!("{} {copy}", again.key), ..again.clone() }));
-    points
-}
-
-#[test]
-fn restics_test_policies_keep_what_they_keep_there() {
-    // How many are kept, and the oldest of them.
-    let rows = [
-        ("keepLast 10", 10, "2016-01-04T12:30:03"),
-        ("keepLast 15", 15, "2016-01-04T10:23:03"),
-        ("keepLast 99", 99, "2014-08-13T10:20:30.1"),
-        ("keepLast 200", 103, "2014-08-08T10:20:30"),
-        ("keepHourly 20", 20, "2015-11-13T10:20:30.1"),
-        ("keepDaily 3", 3, "2016-01-09T21:02:03"),
-        ("keepDaily 10", 10, "2016-01-01T07:08:03"),
-        ("keepDaily 30", 30, "2015-09-22T10:20:30"),
-        ("keepLast 5, keepDaily 5", 6, "2016-01-07T10:02:03"),
-        ("keepLast 2, keepDaily 10", 10, "2016-01-01T07:08:03"),
-        ("keepWeekly 2", 2, "2016-01-12T21:08:03"),
-        ("keepWeekly 4", 4, "2016-01-03T07:02:03"),
-        ("keepDaily 3, keepWeekly 4", 4, "2016-01-03T07:02:03"),
-        ("keepMonthly 6", 6, "2014-11-22T10:20:30"),
-        ("keepDaily 2, keepWeekly 2, keepMonthly 6", 7, "2014-11-22T10:20:30"),
-        ("keepYearly 10", 4, "2014-08-08T10:20:30"),
-        ("keepDaily 7, keepWeekly 2, keepMonthly 3, keepYearly 10", 11, "2014-08-08T10:20:30"),
-        ("keepWithin 1d", 1, "2016-01-18T12:02:03"),
-        ("keepWithin 2d", 1, "2016-01-18T12:02:03"),
-        ("keepWithin 7d", 3, "2016-01-12T21:02:03"),
-        ("keepWithin 1m", 19, "2016-01-01T01:02:03"),
-        ("keepWithin 1m14d", 19, "2016-01-01T01:02:03"),
-        ("keepWithin 1y1d1m", 63, "2015-08-08T10:20:30"),
-        ("keepWithin 13d23h", 9, "2016-01-04T16:23:03"),
-        ("keepWithin 2m2h", 23, "2015-11-18T10:20:30"),
-        ("keepWithin 1y2m3d3h", 68, "2014-11-15T10:20:30"),
-        ("keepWithinHourly 1y2m3d3h", 57, "2014-11-15T10:20:30"),
-        ("keepWithinDaily 1y2m3d3h", 53, "2014-11-15T10:20:30"),
-        ("keepWithinWeekly 1y2m3d3h", 19, "2014-11-15T10:20:30"),
-        ("keepWithinMonthly 1y2m3d3h", 6, "2014-11-22T10:20:30"),
-        ("keepWithinYearly 1y2m3d3h", 3, "2014-11-22T10:20:30"),
-        (
-            "keepWithin 1h, keepWithinHourly 1d, keepWithinDaily 7d, keepWithinWeekly 1m, keepWithinMonthly 1y, \
-             keepWithinYearly 9999y",
-            10,
-            "2014-08-08T10:20:30",
-        ),
-        ("keepLast 4294967295, keepHourly 4294967295", 103, "2014-08-08T10:20:30"),
-        ("keepHourly 4294967295", 90, "2014-08-08T10:20:30"),
-        (
-            "keepDaily 3, keepWeekly 2, keepMonthly 4294967295, keepYearly 4294967295",
-            12,
-            "2014-08-08T10:20:30",
-        ),
-    ];
-    let points = restics_points();
-    for (rules, count, oldest) in rows {
-        let plan = policy(rules).plan(&points, &zone("UTC"), NOW.parse().unwrap());
-        let kept: Vec<&str> = plan
-            .iter()
-            .filter(|decision| decision.fate != Fate::Remove)
-            .map(|decision| decision.key.as_str())
-            .collect();
-        assert_eq!((kept.len(), kept.last()), (count, Some(&oldest)), "{rules}");
-    }
-}
-
-#[test]
-fn points_of_one_instant_stand_in_the_order_of_their_keys() {
-    let at = NOW.parse().unwrap();
-    let point = |key| Candidate { key, at, verified: true, locked: None };
-    for keys in [["a", "b", "c"], ["c", "b", "a"], ["b", "c", "a"]] {
-        let plan = policy("keepLast 2").plan(&keys.map(point), &zone("UTC"), at);
-        let order: Vec<_> =
-            plan.iter().map(|decision| (decision.key, decision.fate == Fate::Remove)).collect();
-        assert_eq!(order, [("a", false), ("b", false), ("c", true)]);
-    }
-}
-
-#[test]
-fn of_a_blob_that_was_written_twice_the_last_write_counts_and_any_lock() {
-    let point = |at: &str, verified, locked: Option<&str>| Candidate {
-        key: "blob",
-        at: at.parse().unwrap(),
-        verified,
-        locked: locked.map(str::to_owned),
-    };
-    let other = Candidate { key: "other", ..point("2026-11-20T00:00:00Z", true, None) };
-    let newer = Candidate { key: "newer", ..point("2026-11-21T00:00:00Z", true, None) };
-    let old = |locked| point("2026-11-18T00:00:00Z", true, locked);
-    let plan = |points: &[Candidate<&'static str>]| {
-        let plan = policy("keepLast 1").plan(points, &zone("UTC"), NOW.parse().unwrap());
-        plan.into_iter().map(|decision| (decision.key, decision.fate)).collect::<Vec<_>>()
-    };
-    let last = || Fate::Keep(vec![Reason::Last(1), Reason::NewestVerified]);
-    let new = |verified| point("2026-11-21T12:00:00Z", verified, None);
-    assert_eq!(plan(&[old(None), other.clone(), new(true)]), [("blob", last()), ("other", Fate::Remove)]);
-    // What was verified once is overwritten.
-    assert_eq!(
-        plan(&[new(false), old(None), other.clone()]),
-        [("blob", Fate::Keep(vec![Reason::Last(1)])), ("other", last())]
-    );
-    let locked = Fate::Keep(vec![Reason::Locked("hold".to_owned())]);
-    let middle = point("2026-11-19T00:00:00Z", true, None);
-    assert_eq!(plan(&[middle, newer.clone(), old(Some("hold"))]), [("newer", last()), ("blob", locked)]);
 }
 
 #[test]
