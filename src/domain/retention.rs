@@ -148,20 +148,21 @@ impl Retention {
             });
         }
 
-        if let Some(newest) = verified.first() {
-            reasons[newest.index].push(Reason::NewestVerified);
-        }
+        let newest_verified = |count: usize| &verified[..count.min(verified.len())];
+        let mut keep = |moments: &[Moment], reason: Reason| {
+            for moment in moments {
+                reasons[moment.index].push(reason.clone());
+            }
+        };
+        keep(newest_verified(1), Reason::NewestVerified);
         if let Some(least) = self.min_keep {
-            verified
-                .iter()
-                .take(least as usize)
-                .for_each(|moment| reasons[moment.index].push(Reason::AtLeast(least)));
+            keep(newest_verified(least as usize), Reason::AtLeast(least));
         }
         if verified.is_empty() {
-            all.iter().for_each(|moment| reasons[moment.index].push(Reason::NoneVerified));
+            keep(&all, Reason::NoneVerified);
         }
         if self.is_empty() {
-            all.iter().for_each(|moment| reasons[moment.index].push(Reason::NoRule));
+            keep(&all, Reason::NoRule);
         }
         let decide = |(point, mut reasons): (Candidate<K>, Vec<Reason>)| {
             reasons.extend(point.locked.map(Reason::Locked));

@@ -63,20 +63,31 @@ fn restics_points() -> Vec<Candidate<String>> {
         ("10", "01 02 05 06 08 09 10 11 20 22"),
         ("11", "08 10 12 13 13.1 15 18 20 21 22"),
     ];
-    let mut list = String::new();
+    let mut list = Vec::new();
     for year in ["2014", "2015"] {
         for (month, days) in days {
             for day in days.split(' ') {
                 let (day, tenth) = day.split_at(2);
-                list += &format!("{year}-{month}-{day}T10:20:30{tenth} ");
+                list.push(format!("{year}-{month}-{day}T10:20:30{tenth}"));
             }
         }
     }
-    list += "2016-01-01T01:02:03 2016-01-01T01:03:03 2016-01-01T07:08:03 2016-01-03T07:02:03 2016-01-04T10:23:03 \
-             2016-01-04T11:23:03 2016-01-04T12:23:03 2016-01-04T12:24:03 2016-01-04T12:28:03 2016-01-04T12:30:03 \
-             2016-01-04T16:23:03 2016-01-05T09:02:03 2016-01-06T08:02:03 2016-01-07T10:02:03 2016-01-08T20:02:03 \
-             2016-01-09T21:02:03 2016-01-12T21:02:03 2016-01-12T21:08:03 2016-01-18T12:02:03";
-    let mut points = points(&list);
+    let hours = [
+        ("01", "01:02:03 01:03:03 07:08:03"),
+        ("03", "07:02:03"),
+        ("04", "10:23:03 11:23:03 12:23:03 12:24:03 12:28:03 12:30:03 16:23:03"),
+        ("05", "09:02:03"),
+        ("06", "08:02:03"),
+        ("07", "10:02:03"),
+        ("08", "20:02:03"),
+        ("09", "21:02:03"),
+        ("12", "21:02:03 21:08:03"),
+        ("18", "12:02:03"),
+    ];
+    for (day, times) in hours {
+        list.extend(times.split(' ').map(|time| format!("2016-01-{day}T{time}")));
+    }
+    let mut points = points(&list.join(" "));
     // Restic's list has one instant five times.
     let again = points.iter().find(|point| point.key == "2015-10-22T10:20:30").unwrap().clone();
     points.extend((1..5).map(|copy| Candidate { key: format!("{} {copy}", again.key), ..again.clone() }));
