@@ -5,7 +5,7 @@
 //! so does what goes. If a rule comes to the end with counts left, it keeps the oldest point too: the history stays as
 //! long as it may. A point that one rule keeps is kept.
 //!
-//! The guards: without a rule nothing goes; without a verified point neither; nor the newest verified one, nor what is
+//! The guards: nothing goes without a rule, or without a verified point. The newest verified one never goes, nor what is
 //! locked, nor what is dated in the future, which does not count either. A point that was not verified never takes the
 //! place of one that was.
 
