@@ -98,8 +98,7 @@ fn counts<const N: usize>(text: &str, units: [char; N]) -> Option<[(u32, Option<
     for (place, piece) in text.split_inclusive(|c: char| !c.is_ascii_digit()).enumerate() {
         let unit = units.iter().position(|unit| piece.ends_with(*unit))?;
         let digits = piece.strip_suffix(units[unit])?;
-        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
-        if !is_number || counts[unit].1.is_some() {
+        if counts[unit].1.is_some() {
             return None;
         }
         counts[unit] = (digits.parse().ok()?, Some(place));
