@@ -10,6 +10,8 @@ pub const TENANT_ID: &str = "99999999-8888-7777-6666-555555555555";
 pub const TENANT_DOMAIN: &str = "apimdr.onmicrosoft.com";
 /// The application (service principal) that may sign in with [`CLIENT_SECRET`].
 pub const APPLICATION_ID: &str = "11111111-2222-3333-4444-555555555555";
+/// Principal of the application, which may write blobs.
+pub const APPLICATION_PRINCIPAL_ID: &str = "51511111-0000-4000-8000-000000000004";
 /// Its secret. Full of characters that a form must encode, so that a hand-made form is caught.
 pub const CLIENT_SECRET: &str = "s3cr+t/=&~";
 
@@ -38,6 +40,8 @@ pub const ACCOUNT_KEY: &str =
 pub const IDENTITY_HEADER: &str = "emulator-identity-header-not-a-secret";
 /// Client id of the app's system-assigned identity.
 pub const SYSTEM_IDENTITY_CLIENT_ID: &str = "51511111-0000-4000-8000-000000000001";
+/// Principal of the app's system-assigned identity, which may write blobs.
+pub const SYSTEM_IDENTITY_PRINCIPAL_ID: &str = "51511111-0000-4000-8000-000000000005";
 /// Client id of the user-assigned identity.
 pub const USER_IDENTITY_CLIENT_ID: &str = "51511111-0000-4000-8000-000000000002";
 /// Principal of the user-assigned identity, which may write blobs.
@@ -49,6 +53,8 @@ pub const USER_IDENTITY_ID: &str = "/subscriptions/aaaaaaaa-bbbb-cccc-dddd-eeeee
 
 /// Role definition of Storage Blob Data Contributor.
 pub const BLOB_DATA_CONTRIBUTOR: &str = "ba92f5b4-2d11-453d-a403-e96b0029c9fe";
+/// Role definition of Storage Blob Data Reader.
+pub const BLOB_DATA_READER: &str = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1";
 /// Role definition of Storage Blob Data Owner.
 pub const BLOB_DATA_OWNER: &str = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b";
 

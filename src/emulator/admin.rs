@@ -6,6 +6,8 @@
 //! - `GET requests` answers `{"requests", "posts": {"backup", "restore"}, "accepted": {"backup",
 //!   "restore"}}`.
 //! - `POST faults` takes a [`Fault`] and answers 204.
+//! - `POST locks` takes `{"account", "container", "blob", "lock"}` with a [`Lock`] such as
+//!   `{"kind": "legalHold"}`; 204, or 404 without the blob.
 //! - `GET services/{name}` answers the service's state; `POST` changes what it is given, and adds a
 //!   service that is not there.
 
@@ -23,6 +25,7 @@ use super::clock::Clock;
 use super::faults::Fault;
 use super::reply;
 use super::service::Service;
+use super::storage::Lock;
 use super::world::World;
 
 /// What `POST services/{name}` may change; absent members stay as they are.
@@ -41,6 +44,15 @@ struct Change {
 #[serde(deny_unknown_fields)]
 struct Advance {
     seconds: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LockBlob {
+    account: String,
+    container: String,
+    blob: String,
+    lock: Lock,
 }
 
 /// How long `GET clock` waits, in real time.
@@ -84,6 +96,11 @@ pub(super) fn answer(world: &mut World, clock: &Clock, call: &Call, path: &[&str
         ("POST", ["faults"]) => with_body(call, |fault: Fault| {
             world.faults.push(fault);
             reply::empty(StatusCode::NO_CONTENT)
+        }),
+        ("POST", ["locks"]) => with_body(call, |LockBlob { account, container, blob, lock }| {
+            let blob = world.blob_mut(&account, &container, &blob);
+            let locked = blob.map(|blob| blob.locks.push(lock));
+            reply::empty(locked.map_or(StatusCode::NOT_FOUND, |()| StatusCode::NO_CONTENT))
         }),
         ("GET", ["services", name]) => show(world.services.get(&name.to_ascii_lowercase())),
         ("POST", ["services", name]) => with_body(call, |change: Change| {

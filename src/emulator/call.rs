@@ -17,6 +17,8 @@ pub(super) struct Call {
     /// harmless.
     pub segments: Vec<String>,
     pub query: Vec<(String, String)>,
+    /// As it was sent.
+    path: String,
     pub headers: HeaderMap,
     pub body: Bytes,
     /// Scheme and authority for absolute URLs, without a slash at the end.
@@ -36,8 +38,10 @@ impl Call {
         let host = || parts.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("localhost");
         let base = public_url
             .map_or_else(|| format!("http://{}", host()), |url| url.trim_end_matches('/').to_owned());
+        let path = parts.uri.path().to_owned();
         Some(Self {
             at,
+            path,
             method: parts.method,
             segments,
             query,
@@ -46,6 +50,15 @@ impl Call {
             base,
             effect: None,
         })
+    }
+
+    /// What stands behind so many segments, decoded as a whole: empty segments count there. Empty when it
+    /// is not UTF-8.
+    pub(super) fn behind(&self, segments: usize) -> String {
+        let rest = (0..segments).fold(self.path.as_str(), |path, _| {
+            path.trim_start_matches('/').split_once('/').map_or("", |(_, rest)| rest)
+        });
+        urlencoding::decode(rest).map(std::borrow::Cow::into_owned).unwrap_or_default()
     }
 
     /// A header's value, if it is there and readable.

@@ -26,6 +26,8 @@ const RESOURCES: [&str; 3] =
 pub(super) struct Token {
     /// The resource, without a slash at its end.
     pub audience: String,
+    /// Whose it is, as role assignments name it.
+    pub principal: &'static str,
     pub expires: Timestamp,
 }
 
@@ -53,7 +55,8 @@ pub(super) fn token(world: &mut World, call: &Call, tenant: &str, v2: bool, life
     }
     match grant(call, tenant, v2) {
         Ok(resource) => {
-            let token = issue(world, &resource, call.at, lifetime);
+            let principal = accounts::APPLICATION_PRINCIPAL_ID;
+            let token = issue(world, &resource, principal, call.at, lifetime);
             let body =
                 if v2 { v2_body(&token, lifetime) } else { v1_body(&token, &resource, call.at, lifetime) };
             reply::json(StatusCode::OK, &body)
@@ -158,12 +161,16 @@ pub(super) fn managed_identity(world: &mut World, call: &Call, lifetime: Duratio
         return refuse(StatusCode::BAD_REQUEST, "Unsupported method or api-version");
     }
     let client = call.query("client_id").unwrap_or(accounts::SYSTEM_IDENTITY_CLIENT_ID);
-    if ![accounts::SYSTEM_IDENTITY_CLIENT_ID, accounts::USER_IDENTITY_CLIENT_ID].contains(&client) {
-        return refuse(
-            StatusCode::BAD_REQUEST,
-            "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId.",
-        );
-    }
+    let principal = match client {
+        accounts::SYSTEM_IDENTITY_CLIENT_ID => accounts::SYSTEM_IDENTITY_PRINCIPAL_ID,
+        accounts::USER_IDENTITY_CLIENT_ID => accounts::USER_IDENTITY_PRINCIPAL_ID,
+        _ => {
+            return refuse(
+                StatusCode::BAD_REQUEST,
+                "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId.",
+            );
+        }
+    };
     // A wrong resource ends in a vague 500 there.
     let Some(resource) = call.query("resource").filter(|resource| is_known(resource)) else {
         return refuse(
@@ -171,7 +178,7 @@ pub(super) fn managed_identity(world: &mut World, call: &Call, lifetime: Duratio
             "An unexpected error occured while fetching the AAD Token.",
         );
     };
-    let token = issue(world, resource, call.at, lifetime);
+    let token = issue(world, resource, principal, call.at, lifetime);
     reply::json(
         StatusCode::OK,
         &json!({
@@ -193,10 +200,16 @@ fn audience(resource: &str) -> &str {
     resource.strip_suffix('/').unwrap_or(resource)
 }
 
-fn issue(world: &mut World, resource: &str, at: Timestamp, lifetime: Duration) -> String {
+fn issue(
+    world: &mut World,
+    resource: &str,
+    principal: &'static str,
+    at: Timestamp,
+    lifetime: Duration,
+) -> String {
     let token = format!("emulator.{}.{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
     let expires = at.checked_add(lifetime_of(lifetime)).unwrap_or(Timestamp::MAX);
-    world.tokens.insert(token.clone(), Token { audience: audience(resource).to_owned(), expires });
+    world.tokens.insert(token.clone(), Token { audience: audience(resource).to_owned(), principal, expires });
     token
 }
 

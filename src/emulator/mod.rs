@@ -6,8 +6,8 @@
 //! its own reading of the protocol, so that a misreading shows. It has a clock that can be moved
 //! ([`Clock`]) and scripted [`Fault`]s.
 //!
-//! What it does not know: the API Management gateway, callers' permissions (any live token may do
-//! everything), and signatures of storage requests.
+//! What it does not know: the API Management gateway, callers' permissions in Resource Manager (any
+//! live token may do everything there), and signatures of storage requests.
 
 pub mod accounts;
 mod admin;
@@ -18,6 +18,7 @@ mod clock;
 mod entra;
 mod faults;
 mod log;
+mod md5;
 mod operation;
 mod reply;
 mod server;
@@ -43,7 +44,7 @@ pub use self::clock::Clock;
 pub use self::faults::{Effect, Fault, LocationForm, Match};
 pub use self::log::LoggedRequest;
 pub use self::service::Service;
-pub use self::storage::{Account, Blob, Container, RoleAssignment};
+pub use self::storage::{Account, Blob, Container, Lock, RoleAssignment};
 
 /// How the emulator behaves.
 #[derive(Debug, Clone)]
@@ -222,7 +223,23 @@ impl Emulator {
         account.put(container, name, content.into(), "application/octet-stream", now);
     }
 
-    /// Deletes a blob; says whether it was there.
+    /// Puts a lock on a blob; says whether the blob is there.
+    pub fn lock_blob(&self, account: &str, container: &str, name: &str, lock: Lock) -> bool {
+        self.shared.world().blob_mut(account, container, name).map(|blob| blob.locks.push(lock)).is_some()
+    }
+
+    /// Reads or changes a blob; `None` if there is none of this name.
+    pub fn with_blob<R>(
+        &self,
+        account: &str,
+        container: &str,
+        name: &str,
+        change: impl FnOnce(&mut Blob) -> R,
+    ) -> Option<R> {
+        self.shared.world().blob_mut(account, container, name).map(change)
+    }
+
+    /// Deletes a blob, locked or not; says whether it was there.
     pub fn delete_blob(&self, account: &str, container: &str, name: &str) -> bool {
         let mut world = self.shared.world();
         let container =

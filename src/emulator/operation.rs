@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::accounts;
 use super::service::Service;
-use super::storage::container_id;
+use super::storage::{Use, container_id};
 use super::world::World;
 
 /// A backup is guaranteed to be restorable for this long, by the service's documentation.
@@ -127,7 +127,9 @@ pub(super) fn carry_out(world: &mut World, service: &str, kind: &Kind, at: Times
             };
             let content = serde_json::to_vec(&file).map_err(|error| kind.failed(error.to_string()))?;
             let account = world.accounts.get_mut(&place.account).ok_or_else(gone)?;
-            account.put(&place.container, &place.blob, content.into(), "application/octet-stream", at);
+            let refused =
+                |code| kind.failed(format!("{code}: the storage account refused to write the backup"));
+            account.put_backup(&place.container, &place.blob, content.into(), at).map_err(refused)?;
         }
         Kind::Restore(place) => {
             check_access(world, found, place).map_err(|message| kind.failed(message))?;
@@ -151,7 +153,8 @@ fn check_access(world: &World, service: &Service, place: &Place) -> Result<(), S
     let account = world.accounts.get(&place.account);
     let account = account.ok_or_else(|| format!("Storage account '{}' was not found", place.account))?;
     let resource = container_id(&place.account, &place.container);
-    let may = |principal: &str| world.roles.iter().any(|role| role.allows_blobs(principal, &resource));
+    let may =
+        |principal: &str| world.roles.iter().any(|role| role.allows_blobs(Use::Write, principal, &resource));
     let (allowed, why) = match &place.access {
         Access::Key(_) if account.allow_shared_key == Some(false) => (
             false,
@@ -195,6 +198,9 @@ fn read_backup(world: &World, service: &Service, place: &Place, at: Timestamp) -
     let account = world.accounts.get(&place.account);
     let blob = account.and_then(|account| account.blob(&place.container, &place.blob));
     let blob = blob.ok_or("Cannot restore: the specified backup does not exist")?;
+    if blob.is_archived() {
+        return Err("BlobArchived: this operation is not permitted on an archived blob".to_owned());
+    }
     let file: BackupFile =
         serde_json::from_slice(&blob.content).map_err(|_| "Cannot restore: the blob is not a backup")?;
     if file.sku != service.tier {

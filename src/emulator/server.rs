@@ -110,7 +110,7 @@ fn dispatch(shared: &Shared, mut call: Call) -> Response {
     let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
     match segments.as_slice() {
         ["_emulator", path @ ..] => admin::answer(world, &config.clock, &call, path),
-        ["blob", account, container, blob @ ..] => blob::answer(world, &call, account, container, blob),
+        ["blob", account, container, ..] => blob::answer(world, &call, account, container),
         ["msi", "token"] => entra::managed_identity(world, &call, config.token_lifetime),
         [tenant, "oauth2", "token"] => entra::token(world, &call, tenant, false, config.token_lifetime),
         [tenant, "oauth2", "v2.0", "token"] => {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use axum::body::Bytes;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use super::accounts;
+use super::{accounts, md5};
 
 /// A container: its blobs by name, in the order in which they are listed.
 pub type Container = BTreeMap<String, Blob>;
@@ -22,6 +23,9 @@ pub struct Account {
     pub firewall: bool,
     /// `allowedMethods` of the blob service's only CORS rule; empty: CORS is off.
     pub cors_methods: Vec<String>,
+    /// Whether the backups written here have a `Content-MD5`. What is put in one piece has one; what is
+    /// committed as a list of blocks has none.
+    pub backups_have_md5: bool,
     /// How often something was written; makes `ETag`s differ.
     writes: u64,
 }
@@ -33,7 +37,57 @@ pub struct Blob {
     pub content_type: String,
     /// With its quotes.
     pub etag: String,
+    /// That an overwritten blob counts as created anew is unverified.
+    pub created: Timestamp,
     pub last_modified: Timestamp,
+    /// Base64.
+    pub content_md5: Option<String>,
+    /// `None` is the account's own, `Hot`. What is in `Archive` cannot be read.
+    pub access_tier: Option<String>,
+    pub locks: Vec<Lock>,
+}
+
+/// What keeps a blob.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
+pub enum Lock {
+    LegalHold,
+    /// A locked immutability policy.
+    Policy {
+        until: Timestamp,
+    },
+    /// An infinite lease, whose id nobody here has.
+    Lease,
+    /// At least one: the blob may be overwritten, but not be deleted without them.
+    Snapshots,
+}
+
+impl Lock {
+    /// The code with which the Blob service refuses.
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::LegalHold => "BlobImmutableDueToLegalHold",
+            Self::Policy { .. } => "BlobImmutableDueToPolicy",
+            Self::Lease => "LeaseIdMissing",
+            Self::Snapshots => "SnapshotsPresent",
+        }
+    }
+}
+
+impl Blob {
+    /// The lock that keeps it from being overwritten, and from being deleted together with its snapshots.
+    pub(super) fn locked(&self, at: Timestamp) -> Option<&Lock> {
+        let over = |lock: &Lock| matches!(lock, Lock::Policy { until } if *until <= at);
+        self.locks.iter().find(|lock| **lock != Lock::Snapshots && !over(lock))
+    }
+
+    pub(super) fn has_snapshots(&self) -> bool {
+        self.locks.contains(&Lock::Snapshots)
+    }
+
+    pub(super) fn is_archived(&self) -> bool {
+        self.access_tier.as_deref() == Some("Archive")
+    }
 }
 
 impl Default for Account {
@@ -47,13 +101,15 @@ impl Default for Account {
             allow_shared_key: None,
             firewall: false,
             cors_methods: Vec::new(),
+            backups_have_md5: true,
             writes: 0,
         }
     }
 }
 
 impl Account {
-    /// Writes a blob over whatever was there, into a container that is made if it is missing.
+    /// Writes a blob over whatever was there, locked or not, into a container that is made if it is
+    /// missing. Snapshots stay.
     pub fn put(
         &mut self,
         container: &str,
@@ -61,12 +117,39 @@ impl Account {
         content: Bytes,
         content_type: &str,
         at: Timestamp,
-    ) -> &Blob {
+    ) -> &mut Blob {
         self.writes += 1;
         let etag = format!("\"0x8D{:08X}{:05X}\"", at.as_second(), self.writes);
-        let blob = Blob { content, content_type: content_type.to_owned(), etag, last_modified: at };
         let blobs = self.containers.entry(container.to_owned()).or_default();
+        let snapshots = blobs.get(name).is_some_and(Blob::has_snapshots);
+        let blob = Blob {
+            content_md5: Some(md5::base64(&content)),
+            content,
+            content_type: content_type.to_owned(),
+            etag,
+            created: at,
+            last_modified: at,
+            access_tier: None,
+            locks: if snapshots { vec![Lock::Snapshots] } else { Vec::new() },
+        };
         blobs.entry(name.to_owned()).insert_entry(blob).into_mut()
+    }
+
+    /// Writes the blob of a backup; the error is the Blob service's code.
+    pub(super) fn put_backup(
+        &mut self,
+        container: &str,
+        name: &str,
+        content: Bytes,
+        at: Timestamp,
+    ) -> Result<(), &'static str> {
+        if let Some(lock) = self.blob(container, name).and_then(|old| old.locked(at)) {
+            return Err(lock.code());
+        }
+        let has_md5 = self.backups_have_md5;
+        let blob = self.put(container, name, content, "application/octet-stream", at);
+        blob.content_md5 = blob.content_md5.take().filter(|_| has_md5);
+        Ok(())
     }
 
     /// One blob, if container and blob are there.
@@ -87,13 +170,21 @@ pub struct RoleAssignment {
     pub principal: String,
 }
 
+/// What somebody wants to do with blobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    Read,
+    Write,
+}
+
 impl RoleAssignment {
-    /// Whether it lets `principal` write blobs in the container (or account) whose ARM id is
+    /// Whether it lets `principal` read or write blobs in the container (or account) whose ARM id is
     /// `resource`.
-    pub(super) fn allows_blobs(&self, principal: &str, resource: &str) -> bool {
-        let writes =
-            [accounts::BLOB_DATA_CONTRIBUTOR, accounts::BLOB_DATA_OWNER].contains(&self.role.as_str());
-        writes && self.principal == principal && is_within(resource, &self.scope)
+    pub(super) fn allows_blobs(&self, wanted: Use, principal: &str, resource: &str) -> bool {
+        let role = self.role.as_str();
+        let allows = [accounts::BLOB_DATA_CONTRIBUTOR, accounts::BLOB_DATA_OWNER].contains(&role)
+            || wanted == Use::Read && role == accounts::BLOB_DATA_READER;
+        allows && self.principal == principal && is_within(resource, &self.scope)
     }
 }
 

@@ -17,7 +17,7 @@ use super::faults::Fault;
 use super::log::Log;
 use super::operation::{Kind, Operation, Script, carry_out};
 use super::service::Service;
-use super::storage::{Account, RoleAssignment, account_id};
+use super::storage::{Account, Blob, RoleAssignment, account_id};
 
 /// Everything that the emulated Azure remembers.
 #[derive(Debug, Default)]
@@ -75,7 +75,13 @@ impl World {
     pub(super) fn new(at: Timestamp) -> Self {
         let mut world = Self::default();
         world.accounts.insert(accounts::STORAGE_ACCOUNT.to_owned(), Account::default());
-        world.grant_blobs(accounts::USER_IDENTITY_PRINCIPAL_ID);
+        for principal in [
+            accounts::APPLICATION_PRINCIPAL_ID,
+            accounts::SYSTEM_IDENTITY_PRINCIPAL_ID,
+            accounts::USER_IDENTITY_PRINCIPAL_ID,
+        ] {
+            world.grant_blobs(principal);
+        }
         for (name, location) in
             [(accounts::SERVICE, accounts::LOCATION), (accounts::STANDBY, accounts::STANDBY_LOCATION)]
         {
@@ -92,6 +98,10 @@ impl World {
         let key = service.name.to_ascii_lowercase();
         self.deleted_services.remove(&key);
         self.services.insert(key, service);
+    }
+
+    pub(super) fn blob_mut(&mut self, account: &str, container: &str, name: &str) -> Option<&mut Blob> {
+        self.accounts.get_mut(account)?.containers.get_mut(container)?.get_mut(name)
     }
 
     fn grant_blobs(&mut self, principal: &str) {

@@ -5,10 +5,11 @@ use std::ops::Bound;
 use axum::http::StatusCode;
 use serde::Serialize;
 
-use super::{Answer, INVALID, to_xml};
+use super::error::INVALID;
+use super::{Answer, lease, to_xml};
 use crate::emulator::call::Call;
 use crate::emulator::reply;
-use crate::emulator::storage::{Blob, Container};
+use crate::emulator::storage::{Blob, Container, Lock};
 
 /// The service's largest page.
 const PAGE: usize = 5000;
@@ -49,6 +50,8 @@ struct Prefix<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Properties<'a> {
+    #[serde(rename = "Creation-Time")]
+    creation_time: String,
     #[serde(rename = "Last-Modified")]
     last_modified: String,
     etag: &'a str,
@@ -56,7 +59,31 @@ struct Properties<'a> {
     content_length: usize,
     #[serde(rename = "Content-Type")]
     content_type: &'a str,
+    /// Empty where there is none.
+    #[serde(rename = "Content-MD5")]
+    content_md5: &'a str,
     blob_type: &'a str,
+    access_tier: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_tier_inferred: Option<bool>,
+    lease_status: &'a str,
+    lease_state: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lease_duration: Option<&'a str>,
+    server_encrypted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    immutability_policy_until_date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    immutability_policy_mode: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    legal_hold: Option<bool>,
+}
+
+/// What `include` asks for, of what the emulator knows.
+#[derive(Clone, Copy)]
+struct Include {
+    policy: bool,
+    legal_hold: bool,
 }
 
 /// One page. The marker is the next name; callers must take it as opaque.
@@ -67,6 +94,9 @@ pub(super) fn answer(container: &Container, call: &Call, name: &str) -> Answer {
     let max_results = if (1..=PAGE).contains(&max_results) { max_results } else { return Err(INVALID) };
     let start = prefix.unwrap_or_default();
     let from = marker.or_else(|| parameter("startFrom")).unwrap_or_default().max(start);
+    let include = parameter("include").unwrap_or_default();
+    let asks_for = |wanted: &str| include.split(',').any(|name| name.trim() == wanted);
+    let include = Include { policy: asks_for("immutabilitypolicy"), legal_hold: asks_for("legalhold") };
     let mut blobs = Blobs::default();
     let mut next_marker = "";
     let listed = container.range::<str, _>((Bound::Included(from), Bound::Unbounded));
@@ -83,7 +113,7 @@ pub(super) fn answer(container: &Container, call: &Call, name: &str) -> Answer {
         }
         match common {
             Some(name) => blobs.blob_prefix.push(Prefix { name }),
-            None => blobs.blob.push(entry(name, blob)),
+            None => blobs.blob.push(entry(name, blob, include)),
         }
     }
     let results =
@@ -91,13 +121,31 @@ pub(super) fn answer(container: &Container, call: &Call, name: &str) -> Answer {
     Ok(reply::text_of(StatusCode::OK, "application/xml", to_xml(&results)))
 }
 
-fn entry<'a>(name: &'a str, blob: &'a Blob) -> Entry<'a> {
+/// Members and their order are as recorded; a legal hold that is not there is not shown.
+fn entry<'a>(name: &'a str, blob: &'a Blob, include: Include) -> Entry<'a> {
+    let until = blob.locks.iter().find_map(|lock| match lock {
+        Lock::Policy { until } if include.policy => Some(reply::http_date(*until)),
+        _ => None,
+    });
+    let held = include.legal_hold && blob.locks.contains(&Lock::LegalHold);
+    let (lease_state, lease_status) = lease(blob);
     let properties = Properties {
+        creation_time: reply::http_date(blob.created),
         last_modified: reply::http_date(blob.last_modified),
         etag: &blob.etag,
         content_length: blob.content.len(),
         content_type: &blob.content_type,
+        content_md5: blob.content_md5.as_deref().unwrap_or_default(),
         blob_type: "BlockBlob",
+        access_tier: blob.access_tier.as_deref().unwrap_or("Hot"),
+        access_tier_inferred: blob.access_tier.is_none().then_some(true),
+        lease_status,
+        lease_state,
+        lease_duration: (lease_status == "locked").then_some("infinite"),
+        server_encrypted: true,
+        immutability_policy_mode: until.is_some().then_some("locked"),
+        immutability_policy_until_date: until,
+        legal_hold: held.then_some(true),
     };
     Entry { name, properties }
 }

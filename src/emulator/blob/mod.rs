@@ -1,70 +1,36 @@
-//! The Blob service, as much of it as `object_store` speaks: put, get, head, list and batched
-//! delete of block blobs.
+//! The Blob service, as much of it as a backup and its reader need: put, get, head, list, delete and
+//! batched delete of block blobs.
 //!
-//! `Authorization` (or a SAS `sig`) must be there; **it is not verified**. Account and container
-//! stand in the path, as in Azurite. Blob names with empty segments (`a//b`) are not supported.
+//! Account and container stand in the path, as in Azurite. What follows them is the blob's name, with
+//! all its empty segments.
 
+mod access;
 mod batch;
+mod error;
 mod list;
 
 use axum::body::Bytes;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
+use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
+use self::error::{
+    ARCHIVED, BlobError, CONDITION, EXISTS, INVALID, MD5_MISMATCH, NO_ACCOUNT, NO_BLOB, NO_CONTAINER, RANGE,
+    UNSUPPORTED,
+};
 use super::call::Call;
 use super::reply;
-use super::storage::{Account, Blob};
+use super::storage::{Account, Blob, Container, Lock, Use};
 use super::world::World;
 
 /// An answer, or the Blob service's error.
 type Answer = Result<Response, BlobError>;
 
-/// Status, code and message of an error, as documented for the Blob service.
-#[derive(Debug, Clone, Copy)]
-struct BlobError(StatusCode, &'static str, &'static str);
-
-const NO_AUTHENTICATION: BlobError = BlobError(
-    StatusCode::UNAUTHORIZED,
-    "NoAuthenticationInformation",
-    "Server failed to authenticate the request.",
-);
-const NO_ACCOUNT: BlobError =
-    BlobError(StatusCode::NOT_FOUND, "ResourceNotFound", "The specified resource does not exist.");
-const NO_CONTAINER: BlobError =
-    BlobError(StatusCode::NOT_FOUND, "ContainerNotFound", "The specified container does not exist.");
-const NO_BLOB: BlobError =
-    BlobError(StatusCode::NOT_FOUND, "BlobNotFound", "The specified blob does not exist.");
-const EXISTS: BlobError =
-    BlobError(StatusCode::CONFLICT, "BlobAlreadyExists", "The specified blob already exists.");
-const CONDITION: BlobError = BlobError(
-    StatusCode::PRECONDITION_FAILED,
-    "ConditionNotMet",
-    "The condition specified using HTTP conditional header(s) is not met.",
-);
-const RANGE: BlobError = BlobError(
-    StatusCode::RANGE_NOT_SATISFIABLE,
-    "InvalidRange",
-    "The range specified is invalid for the current size of the resource.",
-);
-const UNSUPPORTED: BlobError = BlobError(
-    StatusCode::BAD_REQUEST,
-    "EmulatorHasNoSuchOperation",
-    "The emulator does not implement this operation.",
-);
-const INVALID: BlobError =
-    BlobError(StatusCode::BAD_REQUEST, "InvalidInput", "One of the request inputs is not valid.");
-
 /// Answers any request below `/blob/{account}/{container}`.
-pub(super) fn answer(
-    world: &mut World,
-    call: &Call,
-    account: &str,
-    container: &str,
-    blob: &[&str],
-) -> Response {
-    let response = route(world, call, account, container, &blob.join("/"));
+pub(super) fn answer(world: &mut World, call: &Call, account: &str, container: &str) -> Response {
+    let response = route(world, call, account, container, &call.behind(3));
     let mut response = response.unwrap_or_else(|error| error.into_response(call));
     let headers = response.headers_mut();
     reply::set(headers, "server", "Windows-Azure-Blob/1.0 Microsoft-HTTPAPI/2.0");
@@ -74,9 +40,8 @@ pub(super) fn answer(
 }
 
 fn route(world: &mut World, call: &Call, account: &str, container: &str, blob: &str) -> Answer {
-    if call.header("authorization").is_none() && call.query("sig").is_none() {
-        return Err(NO_AUTHENTICATION);
-    }
+    let wanted = if [Method::GET, Method::HEAD].contains(&call.method) { Use::Read } else { Use::Write };
+    access::check(world, call, account, container, wanted)?;
     let name = account;
     let account = world.accounts.get_mut(account).ok_or(NO_ACCOUNT)?;
     let blobs = account.containers.get_mut(container).ok_or(NO_CONTAINER)?;
@@ -86,7 +51,8 @@ fn route(world: &mut World, call: &Call, account: &str, container: &str, blob: &
         ("PUT", name, None) if !name.is_empty() => put(account, call, container, name),
         ("GET" | "HEAD", name, None) if !name.is_empty() => get(blobs.get(name).ok_or(NO_BLOB)?, call),
         ("DELETE", name, None) if !name.is_empty() => {
-            blobs.remove(name).map(|_| reply::empty(StatusCode::ACCEPTED)).ok_or(NO_BLOB)
+            delete(blobs, name, |header| call.header(header), call.at)?;
+            Ok(reply::empty(StatusCode::ACCEPTED))
         }
         _ => Err(UNSUPPORTED),
     }
@@ -104,11 +70,21 @@ fn put(account: &mut Account, call: &Call, container: &str, name: &str) -> Answe
         let same = old.is_some_and(|old| etag == "*" || etag == old.etag);
         same.then_some(()).ok_or(CONDITION)?;
     }
+    if let Some(lock) = old.and_then(|old| old.locked(call.at)) {
+        return Err(lock.into());
+    }
+    let md5 = super::md5::base64(&call.body);
+    let given = ["content-md5", "x-ms-blob-content-md5"].iter().find_map(|name| call.header(name));
+    if given.is_some_and(|given| given != md5) {
+        return Err(MD5_MISMATCH);
+    }
     let content_type = call.header("x-ms-blob-content-type").or_else(|| call.header("content-type"));
     let content_type = content_type.unwrap_or("application/octet-stream");
     let blob = account.put(container, name, call.body.clone(), content_type, call.at);
+    blob.access_tier = call.header("x-ms-access-tier").map(str::to_owned);
     let mut response = reply::empty(StatusCode::CREATED);
     describe(&mut response, blob);
+    reply::set(response.headers_mut(), "content-md5", &md5);
     Ok(response)
 }
 
@@ -118,6 +94,9 @@ fn get(blob: &Blob, call: &Call) -> Answer {
     }
     if call.header("if-none-match").is_some_and(|etag| etag == "*" || etag == blob.etag) {
         return Ok(reply::empty(StatusCode::NOT_MODIFIED));
+    }
+    if call.method == Method::GET && blob.is_archived() {
+        return Err(ARCHIVED);
     }
     let size = blob.content.len();
     let range = call.header("x-ms-range").or_else(|| call.header("range"));
@@ -140,6 +119,17 @@ fn get(blob: &Blob, call: &Call) -> Answer {
     if let Some((first, last)) = range {
         reply::set(headers, "content-range", &format!("bytes {first}-{last}/{size}"));
     }
+    if let Some(md5) = &blob.content_md5 {
+        // The sum is of the whole blob, so beside a part of it it has another name.
+        let name = if range.is_some() { "x-ms-blob-content-md5" } else { "content-md5" };
+        reply::set(headers, name, md5);
+    }
+    reply::set(headers, "x-ms-creation-time", &reply::http_date(blob.created));
+    reply::set(headers, "x-ms-access-tier", blob.access_tier.as_deref().unwrap_or("Hot"));
+    if blob.access_tier.is_none() {
+        reply::set(headers, "x-ms-access-tier-inferred", "true");
+    }
+    describe_locks(&mut response, blob);
     Ok(response)
 }
 
@@ -156,25 +146,60 @@ fn read_range(range: &str, size: usize) -> Option<(usize, usize)> {
     (first <= last).then_some((first, last))
 }
 
+/// Deletes a blob, under the conditions of these headers. The order of what is looked at is unverified.
+fn delete<'a>(
+    blobs: &mut Container,
+    name: &str,
+    header: impl Fn(&'static str) -> Option<&'a str>,
+    at: Timestamp,
+) -> Result<(), BlobError> {
+    let blob = blobs.get_mut(name).ok_or(NO_BLOB)?;
+    if header("if-match").is_some_and(|etag| etag != "*" && etag != blob.etag) {
+        return Err(CONDITION);
+    }
+    match header("x-ms-delete-snapshots") {
+        None if blob.has_snapshots() => return Err((&Lock::Snapshots).into()),
+        None | Some("include") => {}
+        Some("only") => {
+            blob.locks.retain(|lock| *lock != Lock::Snapshots);
+            return Ok(());
+        }
+        Some(_) => return Err(INVALID),
+    }
+    if let Some(lock) = blob.locked(at) {
+        return Err(lock.into());
+    }
+    blobs.remove(name);
+    Ok(())
+}
+
 fn describe(response: &mut Response, blob: &Blob) {
     reply::set(response.headers_mut(), "etag", &blob.etag);
     reply::set(response.headers_mut(), "last-modified", &reply::http_date(blob.last_modified));
 }
 
-impl BlobError {
-    fn into_response(self, call: &Call) -> Response {
-        #[derive(Serialize)]
-        #[serde(rename = "Error", rename_all = "PascalCase")]
-        struct Body {
-            code: &'static str,
-            message: &'static str,
+/// A policy is shown when it is over, too.
+fn describe_locks(response: &mut Response, blob: &Blob) {
+    let headers = response.headers_mut();
+    let (state, status) = lease(blob);
+    reply::set(headers, "x-ms-lease-state", state);
+    reply::set(headers, "x-ms-lease-status", status);
+    for lock in &blob.locks {
+        match lock {
+            Lock::LegalHold => reply::set(headers, "x-ms-legal-hold", "true"),
+            Lock::Policy { until } => {
+                reply::set(headers, "x-ms-immutability-policy-until-date", &reply::http_date(*until));
+                reply::set(headers, "x-ms-immutability-policy-mode", "locked");
+            }
+            Lock::Lease => reply::set(headers, "x-ms-lease-duration", "infinite"),
+            Lock::Snapshots => {}
         }
-        let Self(status, code, message) = self;
-        let xml = if call.method == Method::HEAD { String::new() } else { to_xml(&Body { code, message }) };
-        let mut response = reply::text_of(status, "application/xml", xml);
-        reply::set(response.headers_mut(), "x-ms-error-code", code);
-        response
     }
+}
+
+/// State and status of a blob's lease.
+fn lease(blob: &Blob) -> (&'static str, &'static str) {
+    if blob.locks.contains(&Lock::Lease) { ("leased", "locked") } else { ("available", "unlocked") }
 }
 
 /// An XML document of this root element.

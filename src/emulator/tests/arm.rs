@@ -229,7 +229,7 @@ async fn a_preflight_can_read_the_account_and_the_roles() {
     assert_eq!(count(&account, &mine).await, 1);
     assert_eq!(count(&group(), &mine).await, 1, "below the scope");
     assert_eq!(count(&group(), "atScope()").await, 0);
-    assert_eq!(count(&account, "atScope()").await, 3);
+    assert_eq!(count(&account, "atScope()").await, 5);
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! What the emulator does, seen over HTTP. Nobody sleeps: the clock is moved.
 
+mod access;
 mod arm;
+mod blobs;
 mod clock;
 mod entra;
 mod faults;
@@ -143,6 +145,13 @@ impl Bed {
 
     fn pass(&self, seconds: u64) {
         self.emulator.clock().advance(Duration::from_secs(seconds));
+    }
+
+    /// Sends a request to the Blob service's container, with an account key.
+    async fn blob(&self, method: &str, name: &str, headers: &[(&str, &str)]) -> Answer {
+        let path = format!("/blob/{}/{}{name}", accounts::STORAGE_ACCOUNT, accounts::CONTAINER);
+        let headers = [&[("authorization", "SharedKey x")], headers].concat();
+        self.send(method, &path, &headers, String::new()).await.unwrap()
     }
 
     async fn inject(&self, fault: Value) {
