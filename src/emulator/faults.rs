@@ -69,6 +69,16 @@ pub enum Effect {
     /// Processed; the backup, restore or update that this POST or PATCH starts ends with this
     /// error: at the poll after `after_polls` others, or when its time is over, whichever is first.
     FailOperation { after_polls: u32, status: u16, code: String, message: String },
+    /// Processed; the backup that this POST starts succeeds, and writes nothing: what lay there lies there
+    /// still.
+    NoBlob,
+    /// Processed; the backup that this POST starts succeeds, and its blob has no byte.
+    EmptyBlob,
+    /// Processed; the backup that this POST starts succeeds, and its blob appears so much later, by the
+    /// emulator's clock.
+    LateBlob { seconds: u64 },
+    /// Processed; the backup that this POST starts writes half of its blob, and fails.
+    PartialBlob,
     /// Processed; `Location` (and `Azure-AsyncOperation`) is sent in another form.
     Location { form: LocationForm },
 }
@@ -139,6 +149,10 @@ impl Effect {
             Self::Truncate => "truncate",
             Self::ExpireToken => "expireToken",
             Self::FailOperation { .. } => "failOperation",
+            Self::NoBlob => "noBlob",
+            Self::EmptyBlob => "emptyBlob",
+            Self::LateBlob { .. } => "lateBlob",
+            Self::PartialBlob => "partialBlob",
             Self::Location { .. } => "location",
         }
     }
@@ -186,7 +200,12 @@ impl Effect {
                 Response::from_parts(parts, Body::from("<html>\u{fffd} Bad Gateway"))
             }
             Self::Truncate => truncate(process()),
-            Self::ExpireToken | Self::FailOperation { .. } => process(),
+            Self::ExpireToken
+            | Self::FailOperation { .. }
+            | Self::NoBlob
+            | Self::EmptyBlob
+            | Self::LateBlob { .. }
+            | Self::PartialBlob => process(),
             Self::Location { form } => {
                 let mut response = process();
                 for name in ["location", "azure-asyncoperation"] {

@@ -26,6 +26,7 @@ mod service;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod world;
 
 use std::io;

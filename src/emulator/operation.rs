@@ -6,7 +6,9 @@
 //! of the others are unverified.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use axum::body::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -14,6 +16,7 @@ use uuid::Uuid;
 use super::accounts;
 use super::service::Service;
 use super::storage::{Use, container_id};
+use super::transfer::Transfer;
 use super::world::World;
 
 /// A backup is guaranteed to be restorable for this long, by the service's documentation.
@@ -70,11 +73,20 @@ pub(super) struct Identity {
     pub user: BTreeSet<String>,
 }
 
-/// A scripted end.
+/// A scripted end. What is said of blobs concerns backups only.
 #[derive(Debug, Clone)]
-pub(super) struct Script {
-    pub after_polls: u32,
-    pub failure: Failure,
+pub(super) enum Script {
+    /// At the poll after `after_polls` others, or when its time is over.
+    Fail {
+        after_polls: u32,
+        failure: Failure,
+    },
+    NoBlob,
+    EmptyBlob,
+    /// Success, and the blob so much later.
+    LateBlob(Duration),
+    /// Half of the blob, and a failure.
+    PartialBlob,
 }
 
 /// An error as the poll reports it.
@@ -106,46 +118,86 @@ impl Kind {
         }
     }
 
+    fn gone(&self) -> Failure {
+        self.failed("The service no longer exists")
+    }
+
     fn failed(&self, message: impl Into<String>) -> Failure {
         Failure { status: 400, code: format!("{}Failed", self.word()), message: message.into() }
     }
 }
 
-/// Does what the operation is for, at the instant when it ends.
-pub(super) fn carry_out(world: &mut World, service: &str, kind: &Kind, at: Timestamp) -> Result<(), Failure> {
-    let gone = || kind.failed("The service no longer exists");
-    let found = world.services.get(service).ok_or_else(gone)?;
+/// What is to be done in storage when an operation's time is over; `None`: nothing, and it succeeded.
+pub(super) fn carry_out(
+    world: &mut World,
+    service: &str,
+    kind: &Kind,
+    script: Option<&Script>,
+    at: Timestamp,
+) -> Result<Option<Transfer>, Failure> {
+    if let Some(Script::Fail { failure, .. }) = script {
+        return Err(failure.clone());
+    }
+    let found = world.services.get(service).ok_or_else(|| kind.gone())?;
     match kind {
         Kind::Backup(place) => {
             check_access(world, found, place).map_err(|message| kind.failed(message))?;
-            let file = BackupFile {
-                service: found.name.clone(),
-                sku: found.tier.clone(),
-                created_at: at,
-                content: found.content.clone(),
-                padding: ".".repeat(PADDING_BYTES),
+            let whole = backup_of(found, at).map_err(|error| kind.failed(error.to_string()))?;
+            let content = match script {
+                Some(Script::NoBlob) => return Ok(None),
+                Some(Script::EmptyBlob) => Bytes::new(),
+                Some(Script::PartialBlob) => whole.slice(..whole.len() / 2),
+                _ => whole,
             };
-            let content = serde_json::to_vec(&file).map_err(|error| kind.failed(error.to_string()))?;
-            let account = world.accounts.get_mut(&place.account).ok_or_else(gone)?;
-            let refused =
-                |code| kind.failed(format!("{code}: the storage account refused to write the backup"));
-            account.put_backup(&place.container, &place.blob, content.into(), at).map_err(refused)?;
+            let write = Transfer::Write { place: place.clone(), content };
+            let Some(Script::LateBlob(late)) = script else { return Ok(Some(write)) };
+            world.write_later(write, at, *late);
         }
         Kind::Restore(place) => {
             check_access(world, found, place).map_err(|message| kind.failed(message))?;
-            let content = read_backup(world, found, place, at).map_err(|message| kind.failed(message))?;
-            let service = world.services.get_mut(service).ok_or_else(gone)?;
-            service.content = content;
+            return Ok(Some(Transfer::Read { place: place.clone() }));
         }
         Kind::Update(identity) => {
-            let service = world.services.get_mut(service).ok_or_else(gone)?;
+            let service = world.services.get_mut(service).ok_or_else(|| kind.gone())?;
             let kept = service.system_identity.take();
             service.system_identity =
                 identity.system.then(|| kept.unwrap_or_else(|| Uuid::new_v4().to_string()));
             service.user_identities.clone_from(&identity.user);
         }
     }
+    Ok(None)
+}
+
+/// What comes of an operation whose transfer is done: `transferred` is what was read, or why nothing was
+/// read or written.
+pub(super) fn conclude(
+    world: &mut World,
+    service: &str,
+    kind: &Kind,
+    script: Option<&Script>,
+    transferred: Result<Bytes, String>,
+    at: Timestamp,
+) -> Result<(), Failure> {
+    let content = transferred.map_err(|message| kind.failed(message))?;
+    if matches!(script, Some(Script::PartialBlob)) {
+        return Err(kind.failed("The backup could not be written to its end"));
+    }
+    if matches!(kind, Kind::Restore(_)) {
+        let service = world.services.get_mut(service).ok_or_else(|| kind.gone())?;
+        service.content = restored(service, &content, at).map_err(|message| kind.failed(message))?;
+    }
     Ok(())
+}
+
+fn backup_of(service: &Service, at: Timestamp) -> serde_json::Result<Bytes> {
+    let file = BackupFile {
+        service: service.name.clone(),
+        sku: service.tier.clone(),
+        created_at: at,
+        content: service.content.clone(),
+        padding: ".".repeat(PADDING_BYTES),
+    };
+    serde_json::to_vec(&file).map(Bytes::from)
 }
 
 /// Whether the service may use the account in the way it was told; the texts are unverified.
@@ -193,16 +245,10 @@ fn check_access(world: &World, service: &Service, place: &Place) -> Result<(), S
     Ok(())
 }
 
-/// The content of a backup that this service may be restored from.
-fn read_backup(world: &World, service: &Service, place: &Place, at: Timestamp) -> Result<String, String> {
-    let account = world.accounts.get(&place.account);
-    let blob = account.and_then(|account| account.blob(&place.container, &place.blob));
-    let blob = blob.ok_or("Cannot restore: the specified backup does not exist")?;
-    if blob.is_archived() {
-        return Err("BlobArchived: this operation is not permitted on an archived blob".to_owned());
-    }
+/// What a backup brings to this service, if it may be restored from it.
+fn restored(service: &Service, backup: &[u8], at: Timestamp) -> Result<String, String> {
     let file: BackupFile =
-        serde_json::from_slice(&blob.content).map_err(|_| "Cannot restore: the blob is not a backup")?;
+        serde_json::from_slice(backup).map_err(|_| "Cannot restore: the blob is not a backup")?;
     if file.sku != service.tier {
         return Err(format!(
             "Cannot restore: current SKU is '{}', backup SKU is '{}'",

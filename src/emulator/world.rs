@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use axum::body::Bytes;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
@@ -15,9 +16,10 @@ use super::accounts;
 use super::entra::Token;
 use super::faults::Fault;
 use super::log::Log;
-use super::operation::{Kind, Operation, Script, carry_out};
+use super::operation::{Failure, Kind, Operation, Script, carry_out, conclude};
 use super::service::Service;
 use super::storage::{Account, Blob, RoleAssignment, account_id};
+use super::transfer::Transfer;
 
 /// Everything that the emulated Azure remembers.
 #[derive(Debug, Default)]
@@ -39,9 +41,17 @@ pub(super) struct World {
     /// How many reads and writes ARM answered: its quota headers count down from them.
     pub reads: u32,
     pub writes: u32,
-    /// Running operations by the instant they end and the order they began in.
-    due: BTreeMap<(Timestamp, u64), String>,
-    started: u64,
+    /// What will happen, by its instant and the order in which it was begun.
+    due: BTreeMap<(Timestamp, u64), Due>,
+    begun: u64,
+}
+
+#[derive(Debug)]
+enum Due {
+    /// The operation of this id ends.
+    End(String),
+    /// The blob of a backup appears that ended before.
+    Write(Transfer),
 }
 
 /// Numbers of backups and of restores.
@@ -142,10 +152,7 @@ impl World {
         let hex = format!("{:08x}", Uuid::new_v4().as_fields().0);
         let id = STANDARD.encode(format!("{region}:{name}_{word}_{hex}"));
         self.accepted.add(&word.to_ascii_lowercase());
-        self.started += 1;
-        let takes = SignedDuration::try_from(takes).unwrap_or(SignedDuration::MAX);
-        let due = at.checked_add(takes).unwrap_or(Timestamp::MAX);
-        self.due.insert((due, self.started), id.clone());
+        self.later(at, takes, Due::End(id.clone()));
         let api_version = api_version.to_owned();
         let operation =
             Operation { service: key.to_owned(), api_version, kind, polls: 0, script, outcome: None };
@@ -160,15 +167,29 @@ impl World {
             if due > now {
                 return;
             }
-            let id = first.remove();
-            self.finish(&id, due);
+            match first.remove() {
+                Due::End(id) => self.finish(&id, due),
+                // The backup is over: nobody is told why its blob does not appear.
+                Due::Write(transfer) => drop(transfer.carry_out(self, due)),
+            }
         }
+    }
+
+    /// Writes the blob of a backup only so much later.
+    pub(super) fn write_later(&mut self, write: Transfer, at: Timestamp, late: Duration) {
+        self.later(at, late, Due::Write(write));
+    }
+
+    fn later(&mut self, at: Timestamp, after: Duration, what: Due) {
+        let after = SignedDuration::try_from(after).unwrap_or(SignedDuration::MAX);
+        self.begun += 1;
+        self.due.insert((at.checked_add(after).unwrap_or(Timestamp::MAX), self.begun), what);
     }
 
     /// Counts a poll of a running operation; a script may end it now.
     pub(super) fn poll(&mut self, id: &str, now: Timestamp) {
         let Some(operation) = self.operations.get_mut(id) else { return };
-        let over = operation.script.as_ref().is_some_and(|script| operation.polls >= script.after_polls);
+        let over = matches!(&operation.script, Some(Script::Fail { after_polls, .. }) if operation.polls >= *after_polls);
         operation.polls += 1;
         if over {
             self.finish(id, now);
@@ -179,15 +200,31 @@ impl World {
         let Some(operation) = self.operations.get(id).filter(|operation| operation.outcome.is_none()) else {
             return;
         };
-        let (key, kind) = (operation.service.clone(), operation.kind.clone());
-        let outcome = match &operation.script {
-            Some(script) => Err(script.failure.clone()),
-            None => carry_out(self, &key, &kind, at),
-        };
-        if let Some(operation) = self.operations.get_mut(id) {
-            operation.outcome = Some(outcome);
+        let (key, kind, script) =
+            (operation.service.clone(), operation.kind.clone(), operation.script.clone());
+        match carry_out(self, &key, &kind, script.as_ref(), at) {
+            Ok(Some(transfer)) => {
+                let transferred = transfer.carry_out(self, at);
+                self.transferred(id, transferred, at);
+            }
+            Ok(None) => self.end(id, Ok(())),
+            Err(failure) => self.end(id, Err(failure)),
         }
-        if let Some(service) = self.services.get_mut(&key) {
+    }
+
+    /// Ends the operation whose transfer is done, well or not.
+    fn transferred(&mut self, id: &str, transferred: Result<Bytes, String>, at: Timestamp) {
+        let Some(operation) = self.operations.get(id) else { return };
+        let (key, kind, script) =
+            (operation.service.clone(), operation.kind.clone(), operation.script.clone());
+        let outcome = conclude(self, &key, &kind, script.as_ref(), transferred, at);
+        self.end(id, outcome);
+    }
+
+    fn end(&mut self, id: &str, outcome: Result<(), Failure>) {
+        let Some(operation) = self.operations.get_mut(id) else { return };
+        operation.outcome = Some(outcome);
+        if let Some(service) = self.services.get_mut(&operation.service) {
             service.revision += 1;
             "Succeeded".clone_into(&mut service.provisioning_state);
             service.target_provisioning_state.clear();

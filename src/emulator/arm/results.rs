@@ -1,5 +1,7 @@
 //! `GET operationresults/{id}`: how a running and an ended operation answer.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
@@ -67,8 +69,12 @@ pub(super) fn point_to(response: &mut Response, url: &str, asynchronous: bool, t
 pub(super) fn script(call: &Call) -> Option<Script> {
     match call.effect.clone()? {
         Effect::FailOperation { after_polls, status, code, message } => {
-            Some(Script { after_polls, failure: Failure { status, code, message } })
+            Some(Script::Fail { after_polls, failure: Failure { status, code, message } })
         }
+        Effect::NoBlob => Some(Script::NoBlob),
+        Effect::EmptyBlob => Some(Script::EmptyBlob),
+        Effect::LateBlob { seconds } => Some(Script::LateBlob(Duration::from_secs(seconds))),
+        Effect::PartialBlob => Some(Script::PartialBlob),
         _ => None,
     }
 }

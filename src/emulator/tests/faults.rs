@@ -149,3 +149,50 @@ async fn a_fault_skips_counts_down_and_leaves_others_alone() {
     let refused = bed.send("POST", "/_emulator/faults", &[], r#"{"effect":{"kind":"nothing"}}"#.into()).await;
     assert_eq!(refused.unwrap().status, 400);
 }
+
+#[tokio::test]
+async fn a_backup_that_succeeds_need_not_leave_its_blob() {
+    let sizes = |bed: &Bed| -> Vec<usize> {
+        let blobs = bed.emulator.blobs(accounts::STORAGE_ACCOUNT, accounts::CONTAINER);
+        blobs.into_iter().map(|(_, size, _)| size).collect()
+    };
+    let end = async |bed: &Bed| {
+        let start = backup(bed).await.unwrap();
+        bed.pass(543);
+        bed.get(start.location()).await
+    };
+    let bed = with_fault("POST", json!({ "kind": "noBlob" })).await;
+    assert_eq!((end(&bed).await.status, sizes(&bed)), (200, vec![]));
+    bed.back_up().await;
+    let before = bed.emulator.blobs(accounts::STORAGE_ACCOUNT, accounts::CONTAINER);
+    bed.inject(json!({ "on": { "method": "POST" }, "effect": { "kind": "noBlob" } })).await;
+    assert_eq!(end(&bed).await.status, 200);
+    assert_eq!(bed.emulator.blobs(accounts::STORAGE_ACCOUNT, accounts::CONTAINER), before, "the old blob");
+
+    let bed = with_fault("POST", json!({ "kind": "emptyBlob" })).await;
+    assert_eq!((end(&bed).await.status, sizes(&bed)), (200, vec![0]));
+
+    let bed = with_fault("POST", json!({ "kind": "lateBlob", "seconds": 30 })).await;
+    assert_eq!((end(&bed).await.status, sizes(&bed)), (200, vec![]));
+    bed.pass(29);
+    assert!(sizes(&bed).is_empty());
+    bed.pass(1);
+    assert!(sizes(&bed)[0] > 4096);
+    let at = bed
+        .emulator
+        .with_blob(accounts::STORAGE_ACCOUNT, accounts::CONTAINER, "nightly", |blob| blob.last_modified);
+    assert_eq!(at.unwrap().to_string(), "2026-03-01T01:09:33Z");
+}
+
+#[tokio::test]
+async fn a_backup_that_fails_may_leave_a_part_of_its_blob() {
+    let bed = with_fault("POST", json!({ "kind": "partialBlob" })).await;
+    let start = backup(&bed).await.unwrap();
+    assert_eq!(bed.get(start.location()).await.status, 202);
+    bed.pass(543);
+    let end = bed.get(start.location()).await;
+    assert_eq!((end.status, end.code()), (400, "BackupFailed".to_owned()));
+    let blobs = bed.emulator.blobs(accounts::STORAGE_ACCOUNT, accounts::CONTAINER);
+    assert!((1000..4000).contains(&blobs[0].1), "{blobs:?}");
+    assert_eq!(bed.post(&on(accounts::SERVICE, "/restore"), by_key()).await.status, 202, "it is idle again");
+}
