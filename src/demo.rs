@@ -33,11 +33,17 @@ pub async fn emulate(
     retry_after: u32,
     operation: Duration,
     start: Option<Timestamp>,
+    blob_endpoint: Option<String>,
 ) -> anyhow::Result<()> {
+    let mut body = accounts::body("backup", accounts::SERVICE);
+    if blob_endpoint.is_some() {
+        body["storageAccount"] = accounts::AZURITE_ACCOUNT.into();
+        body["accessKey"] = accounts::AZURITE_KEY.into();
+    }
     let clock = start.map_or_else(Clock::system, Clock::manual);
-    let config = Config { listen, retry_after, operation, clock, ..Config::default() };
+    let config = Config { listen, retry_after, operation, clock, blob_endpoint, ..Config::default() };
     let emulator =
-        Emulator::start(config).await.with_context(|| format!("the emulator cannot listen on {listen}"))?;
+        Emulator::start(config).await.with_context(|| format!("the emulator cannot start on {listen}"))?;
     println!("A small Azure listens on {}. In another terminal:\n", emulator.url());
     for (name, value) in emulator.settings() {
         println!("export {name}='{value}'");
@@ -50,10 +56,9 @@ pub async fn emulate(
         );
     }
     println!(
-        "\nInstances {} and {}. A body that it takes, for body.json:\n\n{:#}\n\nCtrl-C ends it; nothing is kept.",
+        "\nInstances {} and {}. A body that it takes, for body.json:\n\n{body:#}\n\nCtrl-C ends it; nothing is kept.",
         accounts::SERVICE,
         accounts::STANDBY,
-        accounts::body("backup", accounts::SERVICE)
     );
     serve::stop_signal().await;
     emulator.stop().await;

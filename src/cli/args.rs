@@ -187,6 +187,10 @@ pub struct EmulateArgs {
     /// When a manual clock begins, such as 2026-11-21T01:00:00Z [default: now]
     #[arg(long, value_name = "INSTANT")]
     pub(super) start: Option<Timestamp>,
+    /// A real blob service on this machine to write backups to and restore them from, such as Azurite at
+    /// <http://127.0.0.1:10000/{account}> [default: the emulator's own]
+    #[arg(long, value_name = "URL")]
+    pub(super) blob_endpoint: Option<String>,
 }
 
 /// What drives the emulator's time.

@@ -74,7 +74,7 @@ pub async fn run(command: Command, settings: Settings, environment: &Environment
                 (EmulatedClock::Manual, start) => Some(start.unwrap_or_else(|| SystemClock.now())),
             };
             let operation = Duration::from_secs(args.operation_seconds);
-            demo::emulate(args.listen, args.retry_after, operation, start).await?;
+            demo::emulate(args.listen, args.retry_after, operation, start, args.blob_endpoint).await?;
             Ok(Exit::Ok)
         }
         Command::Demo => {

@@ -36,6 +36,12 @@ pub const CONTAINER: &str = "backup";
 pub const ACCOUNT_KEY: &str =
     "ZW11bGF0b3Ita2V5LW5vdC1hLXNlY3JldC1lbXVsYXRvci1rZXktbm90LWEtc2VjcmV0LWVtdWxhdG9yLWtleQ==";
 
+/// The account that Azurite has unless it is told another.
+pub const AZURITE_ACCOUNT: &str = "devstoreaccount1";
+/// Its key, which is public.
+pub const AZURITE_KEY: &str =
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+
 /// The value that the App Service identity endpoint wants in `X-IDENTITY-HEADER`.
 pub const IDENTITY_HEADER: &str = "emulator-identity-header-not-a-secret";
 /// Client id of the app's system-assigned identity.

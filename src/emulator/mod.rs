@@ -20,6 +20,7 @@ mod faults;
 mod log;
 mod md5;
 mod operation;
+mod outside;
 mod reply;
 mod server;
 mod service;
@@ -39,6 +40,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::DropGuard;
 
+use self::outside::Outside;
 use self::server::Shared;
 
 pub use self::clock::Clock;
@@ -63,6 +65,10 @@ pub struct Config {
     pub public_url: Option<String>,
     /// How long a token lives; 3599 s as recorded.
     pub token_lifetime: Duration,
+    /// A real blob service on this machine, with `{account}` in its address: backups are written there and
+    /// restored from there with the key of the request, and any account is taken as existing. They get there
+    /// with the first request after their time.
+    pub blob_endpoint: Option<String>,
 }
 
 impl Default for Config {
@@ -74,6 +80,7 @@ impl Default for Config {
             clock: Clock::system(),
             public_url: None,
             token_lifetime: Duration::from_secs(3599),
+            blob_endpoint: None,
         }
     }
 }
@@ -91,9 +98,11 @@ pub struct Emulator {
 impl Emulator {
     /// Binds, and serves the default world of [`accounts`] in a background task.
     pub async fn start(config: Config) -> io::Result<Self> {
+        let outside = config.blob_endpoint.as_deref().map(Outside::new).transpose();
+        let outside = outside.map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
         let listener = TcpListener::bind(config.listen).await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared::new(config));
+        let shared = Arc::new(Shared::new(config, outside));
         let stop = shared.stopping.clone().drop_guard();
         let server = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
         Ok(Self { address, shared, stop, server })
@@ -133,9 +142,10 @@ impl Emulator {
         always.into_iter().chain(clock).collect()
     }
 
-    /// The Blob service's address of one account.
+    /// The Blob service's address of one account: the emulator's own, or that of the real service.
     pub fn blob_endpoint(&self, account: &str) -> String {
-        format!("{}/blob/{account}", self.public_url())
+        let here = || format!("{}/blob/{account}", self.public_url());
+        self.shared.outside.as_ref().map_or_else(here, |outside| outside.of(account))
     }
 
     fn public_url(&self) -> String {

@@ -202,6 +202,10 @@ fn backup_of(service: &Service, at: Timestamp) -> serde_json::Result<Bytes> {
 
 /// Whether the service may use the account in the way it was told; the texts are unverified.
 fn check_access(world: &World, service: &Service, place: &Place) -> Result<(), String> {
+    // A real service says for itself whom it lets in.
+    if world.stores_outside {
+        return Ok(());
+    }
     let account = world.accounts.get(&place.account);
     let account = account.ok_or_else(|| format!("Storage account '{}' was not found", place.account))?;
     let resource = container_id(&place.account, &place.container);

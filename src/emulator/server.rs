@@ -14,6 +14,7 @@ use super::arm::Timing;
 use super::call::Call;
 use super::faults::{Effect, strike};
 use super::log::LoggedRequest;
+use super::outside::Outside;
 use super::world::World;
 use super::{Config, admin, arm, blob, entra, reply};
 
@@ -26,13 +27,36 @@ pub(super) struct Shared {
     pub config: Config,
     /// Cancelled when the emulator is to end.
     pub stopping: CancellationToken,
+    /// Where backups are written, if not in the world.
+    pub outside: Option<Outside>,
     world: Mutex<World>,
+    /// Held while what came due is transferred to or from `outside`.
+    transferring: tokio::sync::Mutex<()>,
 }
 
 impl Shared {
-    pub(super) fn new(config: Config) -> Self {
-        let world = Mutex::new(World::new(config.clock.now()));
-        Self { config, stopping: CancellationToken::new(), world }
+    pub(super) fn new(config: Config, outside: Option<Outside>) -> Self {
+        let world = Mutex::new(World::new(config.clock.now(), outside.is_some()));
+        Self {
+            config,
+            stopping: CancellationToken::new(),
+            outside,
+            world,
+            transferring: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Transfers what came due, without holding the world. Whoever comes meanwhile waits, so that nobody looks
+    /// at an operation between its end and its blob.
+    async fn transfer(&self) {
+        let Some(outside) = &self.outside else { return };
+        let _turn = self.transferring.lock().await;
+        // A caller that hangs up may end this anywhere: what was not noted as done is done again.
+        loop {
+            let Some(job) = self.world().jobs.front().cloned() else { return };
+            let transferred = outside.carry_out(&job.transfer).await;
+            self.world().done(transferred);
+        }
     }
 
     /// The world, with everything done that is due by now.
@@ -60,6 +84,7 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let Ok(body) = to_bytes(body, BODY_LIMIT_BYTES).await else {
         return reply::empty(StatusCode::PAYLOAD_TOO_LARGE);
     };
+    shared.transfer().await;
     let Some(mut call) =
         Call::new(parts, body, shared.config.clock.now(), shared.config.public_url.as_deref())
     else {
@@ -67,7 +92,10 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
     };
     let mut response = if call.segments.first().is_some_and(|first| first == "_emulator") {
         admin::wait(&shared.config.clock, &call, &shared.stopping).await;
-        dispatch(&shared, call)
+        let response = dispatch(&shared, call);
+        // The clock may have been moved.
+        shared.transfer().await;
+        response
     } else {
         let number = arrive(&mut shared.world(), &mut call, path);
         let effect = call.effect.clone();

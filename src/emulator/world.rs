@@ -3,7 +3,7 @@
 //! Nothing runs in the background: whatever came due is settled before a request is looked at, at
 //! the instant it was due.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -41,9 +41,22 @@ pub(super) struct World {
     /// How many reads and writes ARM answered: its quota headers count down from them.
     pub reads: u32,
     pub writes: u32,
+    /// Whether backups are kept in a real blob service.
+    pub stores_outside: bool,
+    /// What is to be done there, in this order.
+    pub jobs: VecDeque<Job>,
     /// What will happen, by its instant and the order in which it was begun.
     due: BTreeMap<(Timestamp, u64), Due>,
     begun: u64,
+}
+
+/// A transfer that came due.
+#[derive(Debug, Clone)]
+pub(super) struct Job {
+    /// The operation that ends with it, if one does.
+    operation: Option<String>,
+    at: Timestamp,
+    pub transfer: Transfer,
 }
 
 #[derive(Debug)]
@@ -82,8 +95,8 @@ impl Counts {
 
 impl World {
     /// The default world of [`accounts`].
-    pub(super) fn new(at: Timestamp) -> Self {
-        let mut world = Self::default();
+    pub(super) fn new(at: Timestamp, stores_outside: bool) -> Self {
+        let mut world = Self { stores_outside, ..Self::default() };
         world.accounts.insert(accounts::STORAGE_ACCOUNT.to_owned(), Account::default());
         for principal in [
             accounts::APPLICATION_PRINCIPAL_ID,
@@ -169,8 +182,7 @@ impl World {
             }
             match first.remove() {
                 Due::End(id) => self.finish(&id, due),
-                // The backup is over: nobody is told why its blob does not appear.
-                Due::Write(transfer) => drop(transfer.carry_out(self, due)),
+                Due::Write(transfer) => self.transfer(Job { operation: None, at: due, transfer }),
             }
         }
     }
@@ -204,16 +216,35 @@ impl World {
             (operation.service.clone(), operation.kind.clone(), operation.script.clone());
         match carry_out(self, &key, &kind, script.as_ref(), at) {
             Ok(Some(transfer)) => {
-                let transferred = transfer.carry_out(self, at);
-                self.transferred(id, transferred, at);
+                self.transfer(Job { operation: Some(id.to_owned()), at, transfer });
             }
             Ok(None) => self.end(id, Ok(())),
             Err(failure) => self.end(id, Err(failure)),
         }
     }
 
-    /// Ends the operation whose transfer is done, well or not.
-    fn transferred(&mut self, id: &str, transferred: Result<Bytes, String>, at: Timestamp) {
+    /// Does it here and now, or leaves it to whoever may wait for another service.
+    fn transfer(&mut self, job: Job) {
+        if self.stores_outside {
+            self.jobs.push_back(job);
+            return;
+        }
+        let transferred = job.transfer.carry_out(self, job.at);
+        self.transferred(&job, transferred);
+    }
+
+    /// Notes what became of the first of the jobs.
+    pub(super) fn done(&mut self, transferred: Result<Bytes, String>) {
+        if let Some(job) = self.jobs.pop_front() {
+            self.transferred(&job, transferred);
+        }
+    }
+
+    /// Ends the operation whose transfer is done, well or not. When a late blob could not be written nobody is
+    /// told why: its backup is over.
+    fn transferred(&mut self, job: &Job, transferred: Result<Bytes, String>) {
+        let Some(id) = &job.operation else { return };
+        let at = job.at;
         let Some(operation) = self.operations.get(id) else { return };
         let (key, kind, script) =
             (operation.service.clone(), operation.kind.clone(), operation.script.clone());

@@ -40,6 +40,11 @@ pub(super) fn start(
         return Err(ArmError::provider(400, "MethodNotAllowedInPricingTier", text));
     }
     let place = read_place(parameters, version)?;
+    if world.stores_outside && !matches!(place.access, Access::Key(_)) {
+        // The code is the emulator's own.
+        let text = "The emulator was started with a blob endpoint, which it opens with an access key only.";
+        return Err(ArmError::provider(400, "EmulatorNeedsAccessKey", text));
+    }
     check_cors(world.accounts.get(&place.account), &place.access)?;
     if !service.is_idle() {
         return Err(ArmError::service_locked(&service.name));

@@ -23,7 +23,9 @@ pub(super) fn account(world: &World, call: &Call, name: &str, path: &[&str]) -> 
         );
         ArmError::gateway(404, "ResourceNotFound", text)
     };
-    let account = world.accounts.get(name);
+    // A real blob service is not asked: any of its accounts is there, with any container.
+    let any = world.stores_outside.then(Account::default);
+    let account = world.accounts.get(name).or(any.as_ref());
     let account = account.ok_or_else(|| not_found(format!("Microsoft.Storage/storageAccounts/{name}")))?;
     let body = match (call.method.as_str(), path) {
         ("GET", []) => resource(name, account, &call.base),
@@ -40,7 +42,7 @@ pub(super) fn account(world: &World, call: &Call, name: &str, path: &[&str]) -> 
             "properties": { "cors": { "corsRules": cors_rules(account) } }
         }),
         ("GET", ["blobservices", "default", "containers", container]) => {
-            if !account.containers.contains_key(*container) {
+            if !world.stores_outside && !account.containers.contains_key(*container) {
                 return Err(not_found(format!("{name}/default/{container}")));
             }
             json!({

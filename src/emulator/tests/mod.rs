@@ -7,6 +7,7 @@ mod clock;
 mod entra;
 mod faults;
 mod operations;
+mod outside;
 mod storage;
 
 use std::time::Duration;
