@@ -5,6 +5,7 @@
 mod architecture;
 #[path = "../azurite/server.rs"]
 mod azurite;
+mod azurite_backups;
 mod bed;
 mod clock;
 mod commands;
