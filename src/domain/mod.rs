@@ -22,6 +22,7 @@ mod service;
 mod target;
 mod transition;
 mod within;
+pub mod zone;
 
 pub use azure_error::{AzureError, RequestIds};
 pub use credentials::Credentials;
