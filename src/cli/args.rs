@@ -114,11 +114,18 @@ pub struct BackupArgs {
     /// Back up every configured target, all at once
     #[arg(long, conflicts_with_all = [
         "payload", "resource_group", "name", "backup_name", "storage_account_name", "storage_account_container",
-        "storage_account_key", "access_type", "client_id", "subscription", "no_wait",
+        "storage_account_key", "access_type", "client_id", "subscription", "no_wait", "name_suffix", "time_zone",
     ])]
     pub(super) all: bool,
     #[command(flatten)]
     pub(super) order: OrderArgs,
+    /// What to append to the backup's name: date, or a template of {name}, {instance}, {date}, {time} and {utc};
+    /// with {name} it is the whole name
+    #[arg(long, value_name = "TEMPLATE")]
+    pub(super) name_suffix: Option<String>,
+    /// Whose date and time that is, by its IANA or Windows name [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub(super) time_zone: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -15,13 +15,18 @@ use super::{
 };
 use crate::{
     domain::{Kind, Secret, Target},
-    payload::{self, Confirmation, Parsed, RestorePolicy},
+    payload::{self, Confirmation, Order, Parsed, RestorePolicy},
     settings::Settings,
     workflows::{self, Cause, IfBusy},
 };
 
 pub(super) async fn backup(args: BackupArgs, settings: Settings) -> anyhow::Result<Exit> {
-    let body = body(&args.order, &settings)?;
+    let mut body = body(&args.order, &settings)?;
+    for (field, value) in [("nameSuffix", args.name_suffix), ("timeZone", args.time_zone)] {
+        if let Some(value) = value {
+            body = with_field(&body, field, &value);
+        }
+    }
     start(Kind::Backup, &body, &args.order, settings).await
 }
 
@@ -43,7 +48,7 @@ pub(super) async fn restore(args: RestoreArgs, settings: Settings) -> anyhow::Re
 async fn start(kind: Kind, body: &[u8], args: &OrderArgs, settings: Settings) -> anyhow::Result<Exit> {
     let order = payload::parse(kind, body, &settings.restore_policy, &settings.targets)
         .and_then(|Parsed { payload, warnings }| Ok((payload.into_order()?, warnings)));
-    let ((plan, credentials), warnings) = match order {
+    let (Order { plan, naming, credentials }, warnings) = match order {
         Ok(order) => order,
         Err(problems) => {
             for problem in problems {
@@ -56,6 +61,7 @@ async fn start(kind: Kind, body: &[u8], args: &OrderArgs, settings: Settings) ->
         eprintln!("warning: {warning}");
     }
     let app = open(&settings).await?;
+    let plan = workflows::named(app.ports(), plan, naming.as_ref());
     let opened = workflows::open(app.ports(), plan, &credentials, &Cause::Request, IfBusy::Wait).await?;
     let id = opened.operation.id;
     if opened.joined {

@@ -79,7 +79,7 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::*;
-    use crate::domain::{Credentials, samples::plan};
+    use crate::domain::{Credentials, NameSuffix, samples::plan};
 
     #[test]
     fn targets_read_as_a_table() {
@@ -87,6 +87,7 @@ mod tests {
             name: name.parse().unwrap(),
             schedule: schedule.parse().unwrap(),
             zone: TimeZone::get("Pacific/Auckland").unwrap(),
+            suffix: NameSuffix::default(),
             plan: plan("sampleapim"),
             credentials: Credentials::default(),
         };

@@ -9,6 +9,7 @@ mod event;
 mod ids;
 mod journal;
 mod names;
+mod naming;
 mod operation;
 mod outcome;
 mod plan;
@@ -33,6 +34,7 @@ pub use names::{
     BlobName, ClientId, ContainerName, InvalidName, ResourceGroup, ServiceName, StorageAccount,
     SubscriptionId, TargetName, TenantId,
 };
+pub use naming::{NameSuffix, Naming, Occasion};
 pub use operation::{Attempt, MAX_WATCH, Operation, POST_MARGIN, POST_TIMEOUT, Phase, later};
 pub use outcome::{Answer, BlobLook, Continuation, Evidence, Failure, FailureKind, Verification};
 pub use plan::{BlobRef, Caller, Kind, Plan, StorageAccess};

@@ -151,10 +151,9 @@ impl BlobName {
     /// The longest name that Azure takes, in characters.
     pub const LONGEST: usize = 1024;
 
-    /// The name with a suffix, which has no character that names may not have. Whoever calls this has checked that
-    /// there is room.
-    pub(super) fn with(&self, suffix: &str) -> Self {
-        Self(format!("{self}{suffix}"))
+    /// The name that a template gives. Whoever calls this has checked the template.
+    pub(super) fn filled(name: String) -> Self {
+        Self(name)
     }
 }
 

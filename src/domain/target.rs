@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-use super::{BlobName, BlobRef, Credentials, InvalidName, Plan, Schedule, TargetName};
+use super::{Credentials, NameSuffix, Occasion, Plan, Schedule, TargetName};
 
 /// An API Management service that is backed up by the schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,25 +11,15 @@ pub struct Target {
     pub schedule: Schedule,
     /// Whose days the names of backups have.
     pub zone: TimeZone,
-    /// A backup under the plain name.
+    pub suffix: NameSuffix,
+    /// A backup under the plain name. The names that `suffix` makes of it were checked.
     pub plan: Plan,
     pub credentials: Credentials,
 }
 
 impl Target {
-    /// Whether the longest suffix has room behind the plain name.
-    pub fn check_room(name: &BlobName) -> Result<(), InvalidName> {
-        const LONGEST_SUFFIX: usize = "_yyyyMMddTHHmmssZ".len();
-        if name.as_str().chars().count() + LONGEST_SUFFIX <= BlobName::LONGEST {
-            return Ok(());
-        }
-        Err(InvalidName {
-            remedy: "give a name of at most 1,007 characters: each backup appends its date, and a time if need be",
-        })
-    }
-
-    /// The backup that the schedule's `instant` means: `<name>_<yyyyMMdd>`, and with the time if that day had one
-    /// before, or may have had: by another schedule, which was `changed` for this one then.
+    /// The backup that the schedule's `instant` means: named as the first of its day, or as a later one if that day had
+    /// one before, or may have had: by another schedule, which was `changed` for this one then.
     pub fn scheduled(&self, instant: Timestamp, changed: Option<Timestamp>) -> Plan {
         let day = |instant: Timestamp| self.zone.to_datetime(instant).date();
         if changed.is_some_and(|changed| day(changed) == day(instant)) {
@@ -40,24 +30,26 @@ impl Target {
         if before.is_some_and(|before| day(before) == day(instant)) {
             return self.by_hand(instant);
         }
-        self.named(&self.zone.to_datetime(instant).strftime("_%Y%m%d").to_string())
+        self.suffix.plan_at(&self.plan, &self.zone, instant, Occasion::First)
     }
 
     /// A backup that is started by hand: always with the time.
     pub fn by_hand(&self, now: Timestamp) -> Plan {
-        let local = self.zone.to_datetime(now);
-        // In the hour that autumn repeats, the second pass is named in UTC: no backup overwrites another.
-        let first = self.zone.to_ambiguous_zoned(local).earlier().map(|first| first.timestamp());
-        if first.is_ok_and(|first| first.as_second() < now.as_second()) {
-            let utc = TimeZone::UTC.to_datetime(now);
-            return self.named(&utc.strftime("_%Y%m%dT%H%M%SZ").to_string());
-        }
-        self.named(&local.strftime("_%Y%m%dT%H%M%S").to_string())
+        self.suffix.plan_at(&self.plan, &self.zone, now, Occasion::Later)
     }
 
-    fn named(&self, suffix: &str) -> Plan {
-        let blob = BlobRef { name: self.plan.blob.name.with(suffix), ..self.plan.blob.clone() };
-        Plan { blob, ..self.plan.clone() }
+    /// Whether a backup of one may have the blob of a backup of the other. The plain names count too: callers that name
+    /// a target write to them.
+    pub fn overwrites(&self, other: &Self) -> bool {
+        let names = |target: &Self| {
+            let mut names = target.suffix.samples(&target.plan).to_vec();
+            names.push(target.plan.blob.name.to_string());
+            names
+        };
+        let (ours, theirs) = (&self.plan.blob, &other.plan.blob);
+        ours.account == theirs.account
+            && ours.container == theirs.container
+            && names(self).iter().any(|name| names(other).contains(name))
     }
 }
 
@@ -71,6 +63,7 @@ mod tests {
             name: "primary".parse().unwrap(),
             schedule: schedule.parse().unwrap(),
             zone: TimeZone::get(zone).unwrap(),
+            suffix: NameSuffix::default(),
             plan: plan("sampleapim"),
             credentials: Credentials::default(),
         }
@@ -123,16 +116,52 @@ mod tests {
     }
 
     #[test]
-    fn there_is_room_for_the_longest_suffix_or_the_name_is_refused() {
-        let name = |length: usize| "ü".repeat(length).parse::<BlobName>().unwrap();
-        assert!(Target::check_room(&name(1007)).is_ok());
-        assert!(Target::check_room(&name(1008)).is_err());
-        let longest = Target {
-            plan: Plan { blob: BlobRef { name: name(1007), ..plan("a").blob }, ..plan("a") },
-            ..target("0 30 * * * *", "Europe/Berlin")
+    fn another_suffix_names_the_backups_of_the_schedule_and_those_by_hand() {
+        let named = |suffix: &str, instant: &str| {
+            let target =
+                Target { suffix: suffix.parse().unwrap(), ..target("0 0 1,13 * * *", "Pacific/Auckland") };
+            let instant = instant.parse().unwrap();
+            let names = [target.scheduled(instant, None), target.by_hand(instant)];
+            names.map(|plan| plan.blob.name.as_str().to_owned())
         };
-        let named = longest.scheduled("2026-10-25T01:30:00Z".parse().unwrap(), None).blob.name;
-        assert_eq!(named.as_str().chars().count(), BlobName::LONGEST);
-        assert_eq!(named.as_str().parse(), Ok(named.clone()));
+        assert_eq!(
+            named("/{date}", "2026-11-21T13:00:00Z"),
+            ["apimbackup/20261122", "apimbackup/20261122T020000"]
+        );
+        assert_eq!(named("/{date}", "2026-11-22T01:00:00Z"), ["apimbackup/20261122T140000"; 2]);
+        assert_eq!(
+            named("{instance}/{name}_{utc}", "2026-11-21T13:00:00Z"),
+            ["sampleapim/apimbackup_20261121T130000Z"; 2]
+        );
+    }
+
+    #[test]
+    fn two_targets_overwrite_each_other_if_any_of_their_names_can_be_the_same() {
+        let named = |name: &str, suffix: &str| {
+            let mut target = Target { suffix: suffix.parse().unwrap(), ..target("0 0 1 * * *", "UTC") };
+            target.plan.blob.name = name.parse().unwrap();
+            target
+        };
+        let rows = [
+            (("a", "date"), ("a", "date"), true),
+            (("a", "date"), ("b", "date"), false),
+            (("a", "date"), ("a_", "{date}"), true),
+            (("a_b", "date"), ("a", "_b_{date}"), true),
+            (("a", "date"), ("a", "-{date}"), true),
+            (("a", "date"), ("b", "a_{date}"), false),
+            (("a", "-{date}"), ("a-", "{date}T{time}"), true),
+            (("a", "-{date}"), ("a-", "{utc}"), true),
+            (("a", "-{date}-{time}"), ("a-", "{utc}"), false),
+            (("a", "{instance}/{name}{utc}"), ("b", "{instance}/a{name}{utc}"), false),
+            (("a", "sampleapim/{name}{utc}"), ("b", "{instance}/{utc}{name}"), false),
+        ];
+        for ((name, suffix), (other, others), expected) in rows {
+            let (ours, theirs) = (named(name, suffix), named(other, others));
+            assert_eq!(ours.overwrites(&theirs), expected, "{name}{suffix}, {other}{others}");
+            assert_eq!(theirs.overwrites(&ours), expected, "{other}{others}, {name}{suffix}");
+            let mut elsewhere = theirs;
+            elsewhere.plan.blob.container = "elsewhere".parse().unwrap();
+            assert!(!ours.overwrites(&elsewhere));
+        }
     }
 }

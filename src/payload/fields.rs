@@ -127,8 +127,17 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn optional<T: FromStr<Err = InvalidName>>(&mut self, name: &str) -> Read<Option<T>> {
+        self.checked(name, str::parse)
+    }
+
+    /// A text that `check` takes; else its error says what it would.
+    pub(super) fn checked<T>(
+        &mut self,
+        name: &str,
+        check: impl FnOnce(&str) -> Result<T, InvalidName>,
+    ) -> Read<Option<T>> {
         let Some(text) = self.text(name)? else { return Ok(None) };
-        text.parse().map(Some).map_err(|InvalidName { remedy }| self.note(name, "not valid", remedy))
+        check(&text).map(Some).map_err(|InvalidName { remedy }| self.note(name, "not valid", remedy))
     }
 
     pub(super) fn required<T: FromStr<Err = InvalidName>>(&mut self, name: &str) -> Read<T> {

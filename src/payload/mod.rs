@@ -18,7 +18,7 @@ mod schema;
 mod stand_in;
 mod targets;
 
-use crate::domain::{Credentials, Kind, Plan, Target};
+use crate::domain::{Credentials, Kind, Naming, Plan, Target};
 use fields::Fields;
 pub use fields::KEY_VAULT_REMEDY;
 pub use options::{Options, Retention};
@@ -46,6 +46,15 @@ pub struct Payload {
     pub options: Options,
 }
 
+/// What is carried out of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    pub plan: Plan,
+    /// How the blob is named once the time is known; `None`: the plan's name is the whole name.
+    pub naming: Option<Naming>,
+    pub credentials: Credentials,
+}
+
 /// Reads the body of a request for `kind`. A restore is a problem unless it is one for `restores`. Where the body
 /// names one of `targets`, that stands in for what the body leaves out.
 pub fn parse(
@@ -59,7 +68,12 @@ pub fn parse(
     // Without its target, what the body lacks would all be told as missing.
     stand_in::stand_in(&mut fields, targets).map_err(|_| std::mem::take(&mut fields.problems))?;
     let order = order::read(kind, restores, &mut fields);
-    let options = Options::read(&mut fields);
+    let options = Options::read(kind, &mut fields);
+    if let (Ok((plan, _)), Some(suffix)) = (&order, &options.name_suffix)
+        && let Err(error) = suffix.check(plan)
+    {
+        fields.note("nameSuffix", "makes no name of a blob with this backupName", error.remedy);
+    }
     match order {
         Ok((plan, credentials)) if fields.problems.is_empty() => {
             let payload = Payload { plan, credentials, options };
@@ -95,9 +109,14 @@ pub fn secrets(body: &[u8]) -> Vec<Problem> {
 
 impl Payload {
     /// The order, if this version can carry out all of it.
-    pub fn into_order(self) -> Result<(Plan, Credentials), Vec<Problem>> {
-        let problems = self.options.not_carried_out();
-        if problems.is_empty() { Ok((self.plan, self.credentials)) } else { Err(problems) }
+    pub fn into_order(self) -> Result<Order, Vec<Problem>> {
+        let Self { plan, credentials, options } = self;
+        let problems = options.not_carried_out();
+        if problems.is_empty() {
+            Ok(Order { plan, naming: options.naming(), credentials })
+        } else {
+            Err(problems)
+        }
     }
 }
 
@@ -124,13 +143,13 @@ mod tests {
         samples::{KEY, SECRET, backup, body, check},
         *,
     };
-    use crate::domain::Secret;
+    use crate::domain::{Occasion, Secret};
 
     #[test]
     fn the_logic_apps_body_is_a_backup_with_its_credentials() {
         let Parsed { payload, warnings } = backup(&json!({})).unwrap();
-        let (plan, credentials) = payload.into_order().unwrap();
-        assert_eq!(warnings, Vec::<String>::new());
+        let Order { plan, naming, credentials } = payload.into_order().unwrap();
+        assert_eq!((warnings, naming), (vec![], None));
         insta::assert_json_snapshot!(plan, @r#"
         {
           "kind": "backup",
@@ -204,6 +223,16 @@ mod tests {
             (json!({ "operation": "bakcup" }), "operation", r#"write "backup""#),
             (json!({ "confirm": "RESTORE sampleapim" }), "confirm", "restore route"),
             (json!({ "nameSuffix": 1 }), "nameSuffix", "write it in quotes"),
+            (json!({ "nameSuffix": "_{day}" }), "nameSuffix", "{instance}"),
+            (json!({ "nameSuffix": "{time}" }), "nameSuffix", "backupName alone"),
+            (json!({ "nameSuffix": "{date}/" }), "nameSuffix", "dot or slash"),
+            (
+                json!({ "nameSuffix": "date", "backupName": "x".repeat(1008) }),
+                "nameSuffix",
+                "shorten backupName",
+            ),
+            (json!({ "timeZone": "Auckland" }), "timeZone", "Pacific/Auckland"),
+            (json!({ "timeZone": "Kamchatka Standard Time" }), "timeZone", "New Zealand Standard Time"),
             (json!({ "callbackUrl": "http://callback.example" }), "callbackUrl", "https"),
             (json!({ "callbackUrl": "callback.example" }), "callbackUrl", "https"),
             (json!({ "source": "a_b" }), "source", "instance's name"),
@@ -278,6 +307,45 @@ mod tests {
     }
 
     #[test]
+    fn a_backup_is_named_by_the_time_at_which_it_is_opened_and_without_a_suffix_as_it_is() {
+        let rows = [
+            (json!({}), "apimbackup"),
+            (json!({ "timeZone": "Pacific/Auckland" }), "apimbackup"),
+            (json!({ "nameSuffix": "", "timeZone": null }), "apimbackup"),
+            (json!({ "nameSuffix": "date" }), "apimbackup_20261121"),
+            (json!({ "nameSuffix": "date", "timeZone": "pacific/auckland" }), "apimbackup_20261122"),
+            (
+                json!({ "nameSuffix": "-{date}-{time}.apimbackup", "timeZone": "New Zealand Standard Time" }),
+                "apimbackup-20261122-080405.apimbackup",
+            ),
+            (json!({ "nameSuffix": "{instance}/{utc}/{name}" }), "sampleapim/20261121T190405Z/apimbackup"),
+        ];
+        for (edits, expected) in rows {
+            let Order { plan, naming, .. } = backup(&edits).unwrap().payload.into_order().unwrap();
+            let opened = "2026-11-21T19:04:05Z".parse().unwrap();
+            let named = naming.map_or(plan.clone(), |naming| naming.plan_at(&plan, opened, Occasion::First));
+            assert_eq!(named.blob.name.as_str(), expected, "{edits}");
+            assert_eq!(Plan { blob: plan.blob.clone(), ..named }, plan);
+        }
+    }
+
+    #[test]
+    fn a_time_zone_that_says_nothing_is_told_and_a_restore_has_no_suffix() {
+        let warnings = |edits| backup(&edits).unwrap().warnings;
+        let told = ["timeZone: not used without nameSuffix or retention"];
+        assert_eq!(warnings(json!({ "timeZone": "UTC" })), told);
+        assert_eq!(warnings(json!({ "timeZone": "UTC", "nameSuffix": "date" })), [""; 0]);
+        assert_eq!(warnings(json!({ "timeZone": "UTC", "retention": {} })), [""; 0]);
+        let restore = |edits| {
+            let mut edits: serde_json::Value = edits;
+            edits["operation"] = json!("restore");
+            parse(Kind::Restore, body(&edits).as_bytes(), &RestorePolicy::default(), &[])
+        };
+        assert_eq!(restore(json!({ "timeZone": "UTC" })).unwrap().warnings, told);
+        check(restore(json!({ "nameSuffix": "date" })), &[("nameSuffix", "the whole name as backupName")]);
+    }
+
+    #[test]
     fn what_is_not_carried_out_yet_is_refused() {
         let edits = json!({
             "nameSuffix": "date", "timeZone": "Pacific/Auckland", "retention": {},
@@ -285,7 +353,7 @@ mod tests {
             "safetyBackup": false,
         });
         let problems = backup(&edits).unwrap().payload.into_order().unwrap_err();
-        let fields = ["nameSuffix", "timeZone", "retention", "callbackUrl", "source", "at", "safetyBackup"];
+        let fields = ["retention", "callbackUrl", "source", "at", "safetyBackup"];
         assert_eq!(
             problems.iter().map(|problem| problem.field.as_deref().unwrap()).collect::<Vec<_>>(),
             fields

@@ -1,6 +1,6 @@
 //! Fields of ours that go beyond one plain backup or restore.
 
-use jiff::{Span, SpanFieldwise, Timestamp};
+use jiff::{Span, SpanFieldwise, Timestamp, tz::TimeZone};
 use schemars::JsonSchema;
 use url::Url;
 
@@ -8,14 +8,15 @@ use super::{
     Problem,
     fields::{Fields, Read},
 };
-use crate::domain::{Secret, ServiceName};
+use crate::domain::{Kind, NameSuffix, Naming, Secret, ServiceName, zone};
 
 /// What a caller may ask for beyond one plain backup or restore.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
-    pub name_suffix: Option<String>,
-    /// A name of IANA or of Windows.
-    pub time_zone: Option<String>,
+    /// Of a backup.
+    pub name_suffix: Option<NameSuffix>,
+    /// Whose days and clock count.
+    pub time_zone: Option<TimeZone>,
     pub retention: Option<Retention>,
     /// An https URL. Its query usually is a key, as in a Logic App's callback.
     pub callback_url: Option<Secret>,
@@ -49,11 +50,24 @@ pub struct Retention {
 
 impl Options {
     /// Reads what is well-formed; the problems of the rest are noted in `fields`.
-    pub(super) fn read(fields: &mut Fields) -> Self {
+    pub(super) fn read(kind: Kind, fields: &mut Fields) -> Self {
+        let name_suffix = given(fields.optional("nameSuffix"));
+        if kind == Kind::Restore && name_suffix.is_some() {
+            fields.note(
+                "nameSuffix",
+                "names a new backup; a restore reads the name as it is",
+                "leave it out, and give the whole name as backupName",
+            );
+        }
+        let time_zone = given(fields.checked("timeZone", zone::parse));
+        let retention = given(Retention::read(fields));
+        if time_zone.is_some() && name_suffix.is_none() && retention.is_none() {
+            fields.warn("timeZone: not used without nameSuffix or retention");
+        }
         Self {
-            name_suffix: given(fields.text("nameSuffix")),
-            time_zone: given(fields.text("timeZone")),
-            retention: given(Retention::read(fields)),
+            name_suffix,
+            time_zone,
+            retention,
             callback_url: given(fields.parsed("callbackUrl", "give an https:// URL", |text| {
                 let url = Url::parse(text).ok()?;
                 (url.scheme() == "https").then(|| Secret::new(text))
@@ -66,11 +80,15 @@ impl Options {
         }
     }
 
-    /// A problem for each that is set.
+    /// How a backup is named; `None`: by its plain name.
+    pub(super) fn naming(&self) -> Option<Naming> {
+        let zone = self.time_zone.clone().unwrap_or(TimeZone::UTC);
+        self.name_suffix.clone().map(|suffix| Naming { suffix, zone })
+    }
+
+    /// A problem for each that is set and that this version does not carry out.
     pub(super) fn not_carried_out(&self) -> Vec<Problem> {
         [
-            ("nameSuffix", self.name_suffix.is_some()),
-            ("timeZone", self.time_zone.is_some()),
             ("retention", self.retention.is_some()),
             ("callbackUrl", self.callback_url.is_some()),
             ("source", self.source.is_some()),

@@ -3,12 +3,14 @@
 use std::{fmt::Debug, str::FromStr};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use jiff::{SpanFieldwise, Timestamp, ToSpan};
+use jiff::{SpanFieldwise, Timestamp, ToSpan, tz::TimeZone};
 use proptest::{collection::vec, option, prelude::*, sample::select, string::string_regex};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::{BlobName, BlobRef, Caller, InvalidName, Secret, ServiceId, ServiceName, StorageAccess};
+use crate::domain::{
+    BlobName, BlobRef, Caller, InvalidName, NameSuffix, Secret, ServiceId, ServiceName, StorageAccess,
+};
 
 /// The canonical text of a payload, secrets included. Every field is there, absent ones as null.
 fn print(payload: &Payload) -> Value {
@@ -42,7 +44,7 @@ fn print(payload: &Payload) -> Value {
         "clientId": client_id,
         "confirm": (*kind == Kind::Restore).then(|| format!("RESTORE {}", service.name)),
         "nameSuffix": options.name_suffix,
-        "timeZone": options.time_zone,
+        "timeZone": options.time_zone.as_ref().map(|zone| zone.iana_name().unwrap()),
         "retention": options.retention.as_ref().map(print_retention),
         "callbackUrl": exposed(&options.callback_url),
         "target": null,
@@ -139,11 +141,34 @@ fn retention() -> impl Strategy<Value = Retention> {
     })
 }
 
+/// As the schema allows them, but for white space at the ends.
+fn name_suffix() -> impl Strategy<Value = NameSuffix> {
+    text("nameSuffix").prop_filter_map("white space at the ends", |text| {
+        (text.trim() == text)
+            .then(|| text.parse().unwrap_or_else(|_| panic!("only the schema takes {text:?}")))
+    })
+}
+
+fn zone(name: &str) -> TimeZone {
+    TimeZone::get(name).unwrap()
+}
+
+/// What is left of the options where nothing is passed over or refused: a suffix only for a backup whose name has room
+/// for it, a time zone only for what has one.
+fn fit(mut payload: Payload) -> Payload {
+    let Payload { plan, options, .. } = &mut payload;
+    options.name_suffix =
+        options.name_suffix.take().filter(|suffix| plan.kind == Kind::Backup && suffix.check(plan).is_ok());
+    let has_zone = options.name_suffix.is_some() || options.retention.is_some();
+    options.time_zone = options.time_zone.take().filter(|_| has_zone);
+    payload
+}
+
 fn options() -> impl Strategy<Value = Options> {
     let at = (0..4_000_000_000_i64).prop_map(|second| Timestamp::from_second(second).unwrap());
     (
-        option::of("date|[a-z%]{1,8}"),
-        option::of("[A-Z][a-z]{2,8}/[A-Z][a-z]{2,8}|[A-Z][a-z]{2,8} Standard Time"),
+        option::of(name_suffix()),
+        option::of(select(vec!["UTC", "Pacific/Auckland", "America/New_York"]).prop_map(zone)),
         option::of(retention()),
         option::of(callback_url()),
         option::of(name::<ServiceName>("source")),
@@ -162,10 +187,12 @@ fn payload() -> impl Strategy<Value = Payload> {
         .prop_map(|(account, container, name)| BlobRef { account, container, name });
     let kind = select(vec![Kind::Backup, Kind::Restore]);
     (kind, service, blob, caller(), access(), options()).prop_map(
-        |(kind, service, blob, (caller, client_secret), (access, access_key), options)| Payload {
-            plan: Plan { kind, service, blob, access, caller },
-            credentials: Credentials { client_secret, access_key },
-            options,
+        |(kind, service, blob, (caller, client_secret), (access, access_key), options)| {
+            fit(Payload {
+                plan: Plan { kind, service, blob, access, caller },
+                credentials: Credentials { client_secret, access_key },
+                options,
+            })
         },
     )
 }

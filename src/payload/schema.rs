@@ -10,6 +10,7 @@ use super::Retention;
 
 const GUID: &str = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}";
 const DOMAIN_LABEL: &str = "[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?";
+const NAME_SUFFIX: &str = r"^(date|([^\p{Cc}\\?#{}]|\{(name|instance|date|time|utc)\})*\{(date|utc)\}([^\p{Cc}\\?#{}]|\{(name|instance|date|time|utc)\})*)$";
 const SERVICE_NAME: &str = "[a-zA-Z]([a-zA-Z0-9-]{0,48}[a-zA-Z0-9])?";
 
 /// The body's JSON Schema, draft 2020-12.
@@ -28,25 +29,19 @@ struct Element {
     /// When it is backed up: NCRONTAB in UTC. Absent: as the setting `APIM_DR_BACKUP_SCHEDULE` says.
     #[schemars(example = &"0 0 1 * * *")]
     schedule: Option<String>,
-    /// Whose days the names of its backups have, by its IANA name. Absent: UTC.
-    #[schemars(example = &"Pacific/Auckland")]
+    /// Whose days and clock the names of its backups have, by its IANA or Windows name. Absent: UTC.
+    #[schemars(example = &"Pacific/Auckland", example = &"New Zealand Standard Time")]
     time_zone: Option<String>,
+    /// What the names of its backups have beyond `backupName`, as the payload's. Absent: `date`.
+    #[schemars(regex(pattern = NAME_SUFFIX), example = &"date", example = &"{instance}/{name}_{utc}.apimbackup")]
+    name_suffix: Option<String>,
 }
 
 /// The JSON Schema of `APIM_DR_TARGETS`: the payload's fields, as far as a scheduled backup has them, and those of
 /// its own. A secret may be given as `env:NAME`.
 pub fn targets_schema() -> Value {
-    const OF_A_REQUEST: [&str; 9] = [
-        "operation",
-        "confirm",
-        "nameSuffix",
-        "retention",
-        "callbackUrl",
-        "target",
-        "source",
-        "at",
-        "safetyBackup",
-    ];
+    const OF_A_REQUEST: [&str; 8] =
+        ["operation", "confirm", "retention", "callbackUrl", "target", "source", "at", "safetyBackup"];
     let (mut own, mut payload) = (schema_for!(Element).to_value(), schema().to_value());
     let (mut properties, of_payload) = (own["properties"].take(), payload["properties"].take());
     if let (Some(properties), Value::Object(of_payload)) = (properties.as_object_mut(), of_payload) {
@@ -138,10 +133,12 @@ struct Body {
     /// Says that a restore is meant: `RESTORE`, a blank and the name in `apimInstance`.
     #[schemars(regex(pattern = "^RESTORE "), example = &"RESTORE sampleapim")]
     confirm: Option<String>,
-    /// Known, but not carried out by this version: what to append to `backupName`, `date` or a template.
-    #[schemars(example = &"date")]
+    /// What to append to the `backupName` of a backup: `date`, which is `_{date}`, or a template of
+    /// `{name}`, `{instance}`, `{date}`, `{time}` and `{utc}`. With `{name}` it is the whole name. Absent:
+    /// `backupName` is the whole name.
+    #[schemars(regex(pattern = NAME_SUFFIX), example = &"date", example = &"{instance}/{name}_{utc}.apimbackup")]
     name_suffix: Option<String>,
-    /// Known, but not carried out by this version: time zone of that date, by its IANA or Windows name.
+    /// Time zone of that date and time, by its IANA or Windows name. Absent: that of `target`, or UTC.
     #[schemars(example = &"Pacific/Auckland", example = &"New Zealand Standard Time")]
     time_zone: Option<String>,
     /// Known, but not carried out by this version: which recovery points to keep.

@@ -18,7 +18,7 @@ pub(super) fn stand_in(fields: &mut Fields, targets: &[Target]) -> Result<(), No
         };
         return Err(fields.note("target", "not a configured target", &remedy));
     };
-    let Target { plan, credentials, .. } = target;
+    let Target { plan, credentials, zone, .. } = target;
     let account = plan.blob.account.as_str();
     let lend = |fields: &mut Fields, name, secret: &Option<Secret>| {
         if let Some(secret) = secret {
@@ -58,11 +58,17 @@ pub(super) fn stand_in(fields: &mut Fields, targets: &[Target]) -> Result<(), No
     fields.fill("storageAccount", account);
     fields.fill("containerName", plan.blob.container.as_str());
     fields.fill("backupName", plan.blob.name.as_str());
+    if fields.gives("nameSuffix")
+        && let Some(zone) = zone.iana_name()
+    {
+        fields.fill("timeZone", zone);
+    }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
     use serde_json::{Value, json};
 
     use super::*;
@@ -131,6 +137,24 @@ mod tests {
             body["target"] = json!("primary");
             check(asked(Kind::Backup, &body), expected);
         }
+    }
+
+    #[test]
+    fn a_name_stays_as_it_is_unless_the_body_has_a_suffix_which_goes_by_the_targets_zone() {
+        let mut targets = targets();
+        targets[0].zone = TimeZone::get("Pacific/Auckland").unwrap();
+        let naming = |edits: &Value| {
+            let mut body = edits.clone();
+            body["target"] = json!("primary");
+            let parsed =
+                parse(Kind::Backup, body.to_string().as_bytes(), &RestorePolicy::default(), &targets);
+            let Parsed { payload, warnings } = parsed.unwrap();
+            assert_eq!(warnings, Vec::<String>::new());
+            payload.into_order().unwrap().naming.map(|naming| naming.zone.iana_name().unwrap().to_owned())
+        };
+        assert_eq!(naming(&json!({})), None);
+        assert_eq!(naming(&json!({ "nameSuffix": "date" })).as_deref(), Some("Pacific/Auckland"));
+        assert_eq!(naming(&json!({ "nameSuffix": "date", "timeZone": "UTC" })).as_deref(), Some("UTC"));
     }
 
     #[test]

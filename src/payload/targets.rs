@@ -9,7 +9,7 @@ use super::{
     options::Options,
     order,
 };
-use crate::domain::{Kind, Schedule, Target, TargetName};
+use crate::domain::{Kind, NameSuffix, Schedule, Target, TargetName, zone};
 
 /// Fields that later versions carry out.
 const NOT_YET: [&str; 4] = ["rpo", "standby", "drill", "drillSchedule"];
@@ -60,18 +60,19 @@ pub fn parse(text: &[u8], default: Option<&Schedule>, variables: Variables) -> T
 
 fn target(name: Read<TargetName>, default: Option<&Schedule>, fields: &mut Fields) -> Read<Target> {
     let schedule = fields.optional("schedule");
-    let zone = fields.parsed(
-        "timeZone",
-        "give an IANA name, such as Pacific/Auckland; this version does not take Windows names",
-        |name| TimeZone::get(name).ok(),
-    );
+    let zone = fields.checked("timeZone", zone::parse);
+    let suffix = fields.optional::<NameSuffix>("nameSuffix");
     let order = order::read(Kind::Backup, &RestorePolicy::default(), fields);
-    if let Ok((plan, _)) = &order
-        && let Err(error) = Target::check_room(&plan.blob.name)
+    if let (Ok((plan, _)), Ok(suffix)) = (&order, &suffix)
+        && let Err(error) = suffix.clone().unwrap_or_default().check(plan)
     {
-        fields.note("backupName", "too long for a backup with its date", error.remedy);
+        let (name, detail) = match suffix {
+            Some(_) => ("nameSuffix", "makes no name of a blob with this backupName"),
+            None => ("backupName", "too long for a backup with its date"),
+        };
+        fields.note(name, detail, error.remedy);
     }
-    let options = Options::read(fields);
+    let options = Options::read(Kind::Backup, fields);
     fields.problems.extend(options.not_carried_out());
     for later in NOT_YET {
         fields.not_yet(later);
@@ -90,6 +91,7 @@ fn target(name: Read<TargetName>, default: Option<&Schedule>, fields: &mut Field
         name: name?,
         schedule: schedule?.or_else(|| default.cloned()).ok_or(Noted)?,
         zone: zone?.unwrap_or(TimeZone::UTC),
+        suffix: suffix?.unwrap_or_default(),
         plan,
         credentials,
     };
@@ -100,8 +102,8 @@ fn target(name: Read<TargetName>, default: Option<&Schedule>, fields: &mut Field
 fn alike(target: &Target, place: &str, other: &Target, elsewhere: &str) -> Option<Problem> {
     let (field, detail, remedy) = if target.name == other.name {
         (format!("{place}.name"), format!("the name of {elsewhere}, too"), "give each target its own name")
-    } else if target.plan.blob == other.plan.blob {
-        let detail = format!("has the account, the container and the backupName of {elsewhere}");
+    } else if target.overwrites(other) {
+        let detail = format!("names its backups as {elsewhere} does, in the same account and container");
         (
             place.to_owned(),
             detail,
@@ -159,7 +161,8 @@ mod tests {
 
     #[test]
     fn a_target_has_the_payloads_fields_a_name_and_a_schedule() {
-        let own = json!({ "schedule": "0 30 2 * * MON", "timeZone": "Pacific/Auckland", "operation": null });
+        let own = json!({ "schedule": "0 30 2 * * MON", "timeZone": "New Zealand Standard Time",
+            "nameSuffix": "-{utc}", "operation": null });
         let read = read(&[element("primary", &json!({})), element("eu-west", &own)]);
         assert_eq!((read.problems, read.warnings), (vec![], vec![]));
         let [primary, west] = read.targets.try_into().unwrap();
@@ -174,7 +177,8 @@ mod tests {
         assert_eq!(west.plan.blob.to_string(), "apimdrstorage/backup/eu-west");
         assert_eq!(west.credentials.access_key, Some(Secret::new(KEY)));
         assert_eq!(west.credentials.client_secret, Some(Secret::new(SECRET)));
-        assert_eq!(primary.zone, TimeZone::UTC);
+        assert_eq!((primary.zone, primary.suffix), (TimeZone::UTC, NameSuffix::default()));
+        assert_eq!(west.suffix.to_string(), "-{utc}");
     }
 
     #[test]
@@ -182,19 +186,21 @@ mod tests {
         let vault = "@Microsoft.KeyVault(VaultName=v;SecretName=hidden)";
         insta::assert_snapshot!(lines(&[
             element("good", &json!({})),
-            element("late", &json!({ "schedule": "0 0 1 L * *", "timeZone": "New Zealand Standard Time" })),
+            element("late", &json!({ "schedule": "0 0 1 L * *", "timeZone": "Auckland" })),
             element("Bad", &json!({ "accessKey": "env:KEY", "resourceGroup": 7 })),
             json!("primary"),
             element("refs", &json!({ "accessKey": "env:MISSING", "clientSecret": "env:UNRESOLVED" })),
             element("vault", &json!({ "accessKey": vault, "clientSecret": "env:s3cr+t/=&~" })),
             element("key", &json!({ "accessKey": "env:NOT_BASE64" })),
             element("more", &json!({ "rpo": "26h", "standby": "x", "drill": true, "drillSchedule": "0 0 1 * * *",
-                "retention": { "keepLast": 3 }, "nameSuffix": "date", "confirm": "RESTORE x", "schdule": "x" })),
+                "retention": { "keepLast": 3 }, "nameSuffix": "_{day}", "confirm": "RESTORE x", "schdule": "x" })),
             element("restores", &json!({ "operation": "restore" })),
-                element("long", &json!({ "backupName": "x".repeat(1008) })),
+            element("long", &json!({ "backupName": "x".repeat(1008) })),
+            element("longer", &json!({ "backupName": "x".repeat(1000), "nameSuffix": "{utc}/{instance}.x" })),
+            element("fixed", &json!({ "nameSuffix": "_{instance}" })),
         ]).join("\n"), @r#"
         targets[1] (late).schedule: not valid; give an NCRONTAB schedule in UTC that fires: second, minute, hour, day, month, weekday (0 to 6, Sunday is 0), such as 0 0 1 * * *; with numbers, English names, * , - and / only
-        targets[1] (late).timeZone: not valid; give an IANA name, such as Pacific/Auckland; this version does not take Windows names
+        targets[1] (late).timeZone: not valid; give an IANA name such as Pacific/Auckland, or a name that Windows has today such as New Zealand Standard Time
         targets[2].name: not valid; give the target a name: 1 to 40 lower-case letters, digits and dashes, beginning and ending with a letter or digit
         targets[2].resourceGroup: a number where a text belongs; write it in quotes, as one text
         targets[3]: a text where an object belongs; write one object in { } for each target
@@ -203,8 +209,8 @@ mod tests {
         targets[5] (vault).clientSecret: refers to no variable; write env: and the name: letters, digits and _
         targets[5] (vault).accessKey: a Key Vault reference, and the platform resolves only those that are a whole app setting; make it an app setting of its own, and write env:<name of that setting> here
         targets[6] (key).accessKey: not base64; copy the key of the storage account whole, without white space or line breaks
+        targets[7] (more).nameSuffix: not valid; write date, or a template of {name}, {instance}, {date}, {time} and {utc}; braces have no other use
         targets[7] (more).confirm: confirms a restore, and backups start here; send it to the restore route, or leave it out
-        targets[7] (more).nameSuffix: known, but not carried out by this version; leave it out
         targets[7] (more).retention: known, but not carried out by this version; leave it out
         targets[7] (more).rpo: known, but not carried out by this version; leave it out
         targets[7] (more).standby: known, but not carried out by this version; leave it out
@@ -212,7 +218,9 @@ mod tests {
         targets[7] (more).drillSchedule: known, but not carried out by this version; leave it out
         targets[7] (more).schdule: not a field of a target; take one of those that `apim-dr schema --targets` prints
         targets[8] (restores).operation: not backup, which is all that starts here; write "backup", or send it to the other route
-        targets[9] (long).backupName: too long for a backup with its date; give a name of at most 1,007 characters: each backup appends its date, and a time if need be
+        targets[9] (long).backupName: too long for a backup with its date; shorten backupName or nameSuffix: with its date, and a time if need be, a blob's name has at most 1,024 characters
+        targets[10] (longer).nameSuffix: makes no name of a blob with this backupName; shorten backupName or nameSuffix: with its date, and a time if need be, a blob's name has at most 1,024 characters
+        targets[11] (fixed).nameSuffix: not valid; add {date} or {utc}, or each backup would overwrite the last; use backupName alone for a fixed name
         "#);
     }
 
@@ -224,9 +232,11 @@ mod tests {
             element("second", &twin),
             element("first", &json!({ "backupName": "another" })),
             element("third", &json!({ "backupName": "first", "containerName": "elsewhere" })),
+            element("fourth", &json!({ "backupName": "another_", "nameSuffix": "{date}" })),
         ]).join("\n"), @r#"
-        targets[1] (second): has the account, the container and the backupName of targets[0] (first); give one of the two another backupName, or their backups overwrite each other
+        targets[1] (second): names its backups as targets[0] (first) does, in the same account and container; give one of the two another backupName, or their backups overwrite each other
         targets[2] (first).name: the name of targets[0] (first), too; give each target its own name
+        targets[4] (fourth): names its backups as targets[2] (first) does, in the same account and container; give one of the two another backupName, or their backups overwrite each other
         "#);
     }
 

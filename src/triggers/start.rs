@@ -18,7 +18,7 @@ use super::{
 use crate::{
     app::{App, Gate},
     domain::Kind,
-    payload::{self, Parsed},
+    payload::{self, Order, Parsed},
     workflows::{self, Cause, Error, IfBusy, Opened, RecordsError},
 };
 
@@ -37,11 +37,12 @@ pub(super) async fn start(
     let app = gate.app().await?;
     let Parsed { payload, mut warnings } =
         payload::parse(kind, &body, &app.restore_policy, app.targets()).map_err(ProblemDetails::invalid)?;
-    let (plan, credentials) = payload.into_order().map_err(ProblemDetails::invalid)?;
+    let Order { plan, naming, credentials } = payload.into_order().map_err(ProblemDetails::invalid)?;
     let link = Link::new(&app, &parts.headers, &parts.uri)?;
     let cause = cause(kind, &parts, &body, &app)?;
     let may_queue = query_value(&parts.uri, "queue").is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let if_busy = if may_queue { IfBusy::Wait } else { IfBusy::Refuse };
+    let plan = workflows::named(app.ports(), plan, naming.as_ref());
     let opened = workflows::open(app.ports(), plan, &credentials, &cause, if_busy).await;
     let Opened { operation, joined } = opened.map_err(refused)?;
     if joined && cause == Cause::Request {

@@ -15,6 +15,6 @@ pub use advance::{Next, Step};
 pub use cancel::request_cancel;
 pub use drive::{Driver, Swept};
 pub use error::Error;
-pub use open::{IfBusy, Opened, open, read};
+pub use open::{IfBusy, Opened, named, open, read};
 pub use prune::Pruner;
 pub use schedule::{Agenda, Due};

@@ -2,7 +2,7 @@
 
 use super::Error;
 use crate::{
-    domain::{Credentials, Entry, Operation, OperationId, Plan, later},
+    domain::{Credentials, Entry, Naming, Occasion, Operation, OperationId, Plan, later},
     ports::{Cause, Claim, Opening, Ports},
 };
 
@@ -21,6 +21,13 @@ pub enum IfBusy {
     Wait,
     /// Open nothing. Two that look at the same moment both pass; then the second waits.
     Refuse,
+}
+
+/// A request's plan, with the name that its blob has if it is opened now.
+pub fn named(ports: &Ports, plan: Plan, naming: Option<&Naming>) -> Plan {
+    let Some(naming) = naming else { return plan };
+    // Nobody looks whether this day had a backup under that name before.
+    naming.plan_at(&plan, ports.azure.now(), Occasion::First)
 }
 
 /// Opens an operation: when this returns, it is stored and will be carried out, whoever dies.

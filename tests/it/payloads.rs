@@ -113,9 +113,9 @@ async fn what_is_not_understood_or_not_done_yet_is_said() {
     assert_eq!(odd.status, 202);
     assert!(odd.json()["warnings"][0].as_str().unwrap().contains("colour"));
     assert!(!odd.text.contains("s3cret-colour"));
-    let later = bed.post("/api/backup", &but(seed("backup"), &json!({"nameSuffix": "date"}))).await;
+    let later = bed.post("/api/backup", &but(seed("backup"), &json!({"retention": {}}))).await;
     assert_eq!(
         (later.status.as_u16(), later.json()["problems"][0]["field"].as_str()),
-        (400, Some("nameSuffix"))
+        (400, Some("retention"))
     );
 }

@@ -14,7 +14,7 @@ use apim_dr::{
     domain::{Entry, Event, Kind, Operation, OperationId, Plan},
     emulator::accounts,
     keys::StateKey,
-    payload::{self, RestorePolicy},
+    payload::{self, Order, RestorePolicy},
     ports::{Cause, Journal as _, Opening, Ports},
     records::Records,
     workflows::{Driver, IfBusy, Opened, Swept, open},
@@ -104,7 +104,8 @@ impl ObjectStore for Counting {
 fn plan() -> (Plan, apim_dr::domain::Credentials) {
     let body = seed("backup").to_string();
     let parsed = payload::parse(Kind::Backup, body.as_bytes(), &RestorePolicy::default(), &[]).unwrap();
-    parsed.payload.into_order().unwrap()
+    let Order { plan, credentials, .. } = parsed.payload.into_order().unwrap();
+    (plan, credentials)
 }
 
 /// Records in which so many operations were opened and closed at one time.

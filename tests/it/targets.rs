@@ -163,6 +163,17 @@ async fn every_target_has_its_own_schedule_and_its_own_days() {
 }
 
 #[tokio::test]
+async fn a_target_names_its_backups_by_its_own_suffix() {
+    let own = json!({ "schedule": "0 0 1,13 * * *", "timeZone": "New Zealand Standard Time",
+        "nameSuffix": "{instance}/{date}/{name}" });
+    let bed = bed(&[target("nightly", &own)]).await;
+    finish(&bed).await;
+    until(&bed, "2026-11-21T13:00:00Z");
+    finish(&bed).await;
+    assert_eq!(blobs(&bed), ["sampleapim/20261121T140000/nightly", "sampleapim/20261122/nightly"]);
+}
+
+#[tokio::test]
 async fn one_target_that_fails_never_stops_the_others() {
     let broken = json!({ "apimInstance": "nobody" });
     let bed = bed(&[target("broken", &broken), target("primary", &json!({}))]).await;
@@ -214,6 +225,9 @@ async fn a_caller_that_names_a_target_sends_no_secret() {
     let refused = bed.post("/api/restore", &restore).await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{refused:?}");
     assert_eq!(bed.run("/api/restore", &but(restore, &json!({ "operation": "restore" }))).await.status, 200);
+    let dated = json!({ "target": "primary", "nameSuffix": "date" });
+    assert_eq!(bed.run("/api/backup", &dated).await.status, StatusCode::OK);
+    assert_eq!(blobs(&bed), ["primary", "primary_20261121"]);
     let unknown = bed.post("/api/backup", &json!({ "target": "prymary" })).await;
     assert_eq!(
         (unknown.status.as_u16(), unknown.text.contains("take one of primary")),
@@ -303,6 +317,19 @@ async fn the_command_line_backs_a_target_up_by_its_name() {
     with_secrets(&mut place);
     let ended = place.run(&["backup", "--payload", "-"], r#"{"target":"primary"}"#).await;
     assert_eq!((ended.code, place.emulator.accepted("backup")), (Some(0), 1), "{ended:?}");
+
+    let by_target = ["backup", "--payload", "-", "--name-suffix", "/{utc}", "--time-zone", "NZ"];
+    let ended = place.run(&by_target, r#"{"target":"primary"}"#).await;
+    assert_eq!((ended.code, place.emulator.accepted("backup")), (Some(0), 2), "{ended:?}");
+    let blobs = place.emulator.blobs(accounts::STORAGE_ACCOUNT, accounts::CONTAINER);
+    let in_folder = blobs.iter().filter(|(name, ..)| name.starts_with("primary/") && name.ends_with('Z'));
+    assert_eq!(in_folder.count(), 1, "{blobs:?}");
+    let wrong = place.run(&["backup", "--name-suffix", "_{day}", "--time-zone", "Auckland"], "").await;
+    assert_eq!(wrong.code, Some(64), "{wrong:?}");
+    assert!(
+        wrong.err.contains("nameSuffix: not valid") && wrong.err.contains("timeZone: not valid"),
+        "{wrong:?}"
+    );
 }
 
 #[tokio::test]

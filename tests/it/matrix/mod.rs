@@ -28,7 +28,7 @@ use apim_dr::{
         AttemptId, Credentials, Event, Evidence, Failure, FailureKind, Kind, Operation, OperationId, Phase,
         Plan,
     },
-    payload::{self, RestorePolicy},
+    payload::{self, Order, RestorePolicy},
     ports::{Cause, Claim, Clock, Journal as _, Opening},
     workflows::{Driver, Error, IfBusy, Opened, Swept, open, request_cancel},
 };
@@ -65,7 +65,8 @@ enum Second {
 fn order(kind: Kind, fields: &serde_json::Value) -> (Plan, Credentials) {
     let body = but(seed(kind.as_str()), fields).to_string();
     let parsed = payload::parse(kind, body.as_bytes(), &RestorePolicy::default(), &[]).unwrap();
-    parsed.payload.into_order().unwrap()
+    let Order { plan, credentials, .. } = parsed.payload.into_order().unwrap();
+    (plan, credentials)
 }
 
 fn slot(instant: &str) -> Cause {
