@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::domain::{
-    Answer, AttemptId, AzureError, BlobLook, BlobRef, Caller, Continuation, Credentials, Entry, Kind,
-    Operation, OperationId, Plan, RequestIds, Secret, ServiceId, ServiceName, ServiceStatus, TargetName,
+    Answer, AttemptId, AzureError, BlobLook, BlobName, BlobRef, Caller, Continuation, Credentials, Entry,
+    Kind, Naming, Operation, OperationId, Plan, RequestIds, Secret, ServiceId, ServiceName, ServiceStatus,
+    TargetName,
 };
 
 /// Everything a workflow may touch.
@@ -208,6 +209,15 @@ pub enum Cause {
     Key { route: &'static str, key: String, body: String },
     /// The same kind, service and blob, while such a one is open.
     Request,
+    /// Likewise, but for the time in the blob's name: `alike` is what all such names have in common.
+    Named { alike: BlobName },
+}
+
+impl Cause {
+    /// What makes a repetition of a request one with it, whenever it comes. `plan` has the plain name.
+    pub fn request(plan: &Plan, naming: Option<&Naming>) -> Self {
+        naming.map_or(Self::Request, |naming| Self::Named { alike: naming.timeless(plan) })
+    }
 }
 
 /// Whose opening it is.

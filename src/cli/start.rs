@@ -61,8 +61,9 @@ async fn start(kind: Kind, body: &[u8], args: &OrderArgs, settings: Settings) ->
         eprintln!("warning: {warning}");
     }
     let app = open(&settings).await?;
+    let cause = Cause::request(&plan, naming.as_ref());
     let plan = workflows::named(app.ports(), plan, naming.as_ref());
-    let opened = workflows::open(app.ports(), plan, &credentials, &Cause::Request, IfBusy::Wait).await?;
+    let opened = workflows::open(app.ports(), plan, &credentials, &cause, IfBusy::Wait).await?;
     let id = opened.operation.id;
     if opened.joined {
         eprintln!("the same is open already, as operation {id}: following that one");

@@ -54,6 +54,12 @@ impl Naming {
     pub fn plan_at(&self, plan: &Plan, at: Timestamp, occasion: Occasion) -> Plan {
         self.suffix.plan_at(plan, &self.zone, at, occasion)
     }
+
+    /// The one name that stands for all that `plan` may get.
+    pub fn timeless(&self, plan: &Plan) -> BlobName {
+        let [name, ..] = self.suffix.samples(plan);
+        BlobName::filled(name)
+    }
 }
 
 /// What the clocks show.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Records, chain, chain::Holder, store::Created, store::failed};
 use crate::{
-    domain::{OperationId, Plan, TargetName},
+    domain::{BlobName, OperationId, Plan, TargetName},
     ports::{Cause, Claim, Opening, RecordsError},
 };
 
@@ -48,10 +48,8 @@ pub(super) async fn claimed(
     match cause {
         Cause::Slot { target, instant } => read_slot(records, &slot_path(target, *instant)).await,
         Cause::Key { route, key, body } => read_key(records, &key_path(route, key), body, opening).await,
-        Cause::Request => {
-            let holder = chain::current(records, &request_chain(&opening.plan), opening.opened).await?;
-            Ok(holder.map(|holder| joined(&holder, opening)))
-        }
+        Cause::Request => read_request(records, &opening.plan.blob.name, opening).await,
+        Cause::Named { alike } => read_request(records, alike, opening).await,
     }
 }
 
@@ -75,17 +73,29 @@ pub(super) async fn claim(
             let created = records.store.create(&path, &key, writer).await?;
             (path, created)
         }
-        Cause::Request => {
-            let ours = Holder::new(id, opened, deadline);
-            let theirs = chain::take(records, &request_chain(&plan), &ours, opened).await?;
-            return Ok(theirs.map_or(Claim::Ours, |holder| joined(&holder, opening)));
-        }
+        Cause::Request => return take_request(records, &plan.blob.name, opening).await,
+        Cause::Named { alike } => return take_request(records, alike, opening).await,
     };
     if created == Created::Ours {
         return Ok(Claim::Ours);
     }
     let theirs = claimed(records, cause, opening).await?;
     theirs.ok_or_else(|| failed("read back", path.to_string(), "it was there, and is not"))
+}
+
+async fn read_request(
+    records: &Records,
+    name: &BlobName,
+    ours: &Opening,
+) -> Result<Option<Claim>, RecordsError> {
+    let holder = chain::current(records, &request_chain(&ours.plan, name), ours.opened).await?;
+    Ok(holder.map(|holder| joined(&holder, ours)))
+}
+
+async fn take_request(records: &Records, name: &BlobName, ours: &Opening) -> Result<Claim, RecordsError> {
+    let holder = Holder::new(ours.id, ours.opened, ours.deadline);
+    let theirs = chain::take(records, &request_chain(&ours.plan, name), &holder, ours.opened).await?;
+    Ok(theirs.map_or(Claim::Ours, |holder| joined(&holder, ours)))
 }
 
 async fn read_slot(records: &Records, path: &Path) -> Result<Option<Claim>, RecordsError> {
@@ -103,7 +113,7 @@ async fn read_key(
 ) -> Result<Option<Claim>, RecordsError> {
     let key = records.store.read::<Key>(path).await?;
     Ok(key.map(|Key { id, opened, deadline, body, .. }| {
-        // An equal body has the same plan.
+        // An equal body has the same plan, but for the time in a blob's name; and this was not carried out.
         let theirs = || Claim::Theirs(Box::new(Opening { id, plan: ours.plan.clone(), opened, deadline }));
         if body == mark { theirs() } else { Claim::OtherBody }
     }))
@@ -125,15 +135,11 @@ fn key_path(route: &str, key: &str) -> Path {
     Path::from(format!("keys/{}", digest(&[route, key])))
 }
 
-fn request_chain(plan: &Plan) -> Path {
+/// By `name` in place of the plan's: a repetition may have another time in it.
+fn request_chain(plan: &Plan, name: &BlobName) -> Path {
     let Plan { kind, service, blob, .. } = plan;
-    let parts = [
-        kind.as_str(),
-        &service.name.key(),
-        blob.account.as_str(),
-        blob.container.as_str(),
-        blob.name.as_str(),
-    ];
+    let parts =
+        [kind.as_str(), &service.name.key(), blob.account.as_str(), blob.container.as_str(), name.as_str()];
     Path::from(format!("requests/{}", digest(&parts)))
 }
 

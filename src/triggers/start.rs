@@ -39,13 +39,16 @@ pub(super) async fn start(
         payload::parse(kind, &body, &app.restore_policy, app.targets()).map_err(ProblemDetails::invalid)?;
     let Order { plan, naming, credentials } = payload.into_order().map_err(ProblemDetails::invalid)?;
     let link = Link::new(&app, &parts.headers, &parts.uri)?;
-    let cause = cause(kind, &parts, &body, &app)?;
+    let cause = match key(kind, &parts, &body, &app)? {
+        Some(key) => key,
+        None => Cause::request(&plan, naming.as_ref()),
+    };
     let may_queue = query_value(&parts.uri, "queue").is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let if_busy = if may_queue { IfBusy::Wait } else { IfBusy::Refuse };
     let plan = workflows::named(app.ports(), plan, naming.as_ref());
     let opened = workflows::open(app.ports(), plan, &credentials, &cause, if_busy).await;
     let Opened { operation, joined } = opened.map_err(refused)?;
-    if joined && cause == Cause::Request {
+    if joined && !matches!(cause, Cause::Key { .. }) {
         warnings.push(format!(
             "operation {} is open for the same request; this is its link, nothing else was started",
             operation.id
@@ -62,9 +65,9 @@ pub(super) async fn start(
     Ok((StatusCode::ACCEPTED, headers, answer.to_string()).into_response())
 }
 
-/// What makes a repetition of this request one with it: the caller's key, else that it is open.
-fn cause(kind: Kind, parts: &Parts, body: &[u8], app: &App) -> Result<Cause, ProblemDetails> {
-    let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Cause::Request) };
+/// What makes a repetition of this request one with it for ever: the caller's key, if there is one.
+fn key(kind: Kind, parts: &Parts, body: &[u8], app: &App) -> Result<Option<Cause>, ProblemDetails> {
+    let Some(value) = parts.headers.get("idempotency-key") else { return Ok(None) };
     let given = value.to_str().map(str::trim).unwrap_or_default();
     if given.is_empty() || given.len() > LONGEST_KEY {
         let detail = format!(
@@ -76,7 +79,7 @@ fn cause(kind: Kind, parts: &Parts, body: &[u8], app: &App) -> Result<Cause, Pro
     let mut content: Value = serde_json::from_slice(body).unwrap_or_default();
     content.sort_all_objects();
     let body = app.key().body_mark(content.to_string().as_bytes());
-    Ok(Cause::Key { route: kind.as_str(), key: given.to_owned(), body })
+    Ok(Some(Cause::Key { route: kind.as_str(), key: given.to_owned(), body }))
 }
 
 fn refused(error: Error) -> ProblemDetails {

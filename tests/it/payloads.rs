@@ -1,5 +1,8 @@
 //! Bad input over HTTP: each a clear 4xx that names the field and the remedy, and nothing is started.
 
+use std::time::Duration;
+
+use apim_dr::emulator::accounts;
 use reqwest::header;
 use serde_json::{Value, json};
 
@@ -118,4 +121,31 @@ async fn what_is_not_understood_or_not_done_yet_is_said() {
         (later.status.as_u16(), later.json()["problems"][0]["field"].as_str()),
         (400, Some("retention"))
     );
+}
+
+#[tokio::test]
+async fn a_backup_is_named_by_its_suffix_and_an_equal_request_joins_it_though_its_name_would_have_another_time()
+ {
+    let bed = Bed::start().await;
+    let body = but(
+        seed("backup"),
+        &json!({"nameSuffix": "{instance}/{name}-{date}T{time}", "timeZone": "New Zealand Standard Time"}),
+    );
+    let first = bed.post("/api/backup", &body).await;
+    bed.advance(Duration::from_secs(2));
+    let again = bed.post("/api/backup", &body).await;
+    assert_eq!((first.status.as_u16(), again.status.as_u16()), (202, 202), "{first:?} {again:?}");
+    assert_eq!(first.json()["id"], again.json()["id"]);
+    assert!(again.json()["warnings"][0].as_str().unwrap().contains("same request"), "{again:?}");
+    bed.settle().await;
+    assert_eq!(bed.follow(&first.header("location")).await.status, 200);
+    let blobs = bed.emulator.blobs(accounts::STORAGE_ACCOUNT, accounts::CONTAINER);
+    let [(name, ..)] = blobs.as_slice() else { panic!("{blobs:?}") };
+    assert_eq!(name, "sampleapim/apimbackup-20261121T140000");
+    // What it wrote is restored by its whole name.
+    let whole = json!({"backupName": name, "nameSuffix": "date"});
+    let refused = bed.post("/api/restore", &but(seed("restore"), &whole)).await;
+    assert_eq!((refused.status.as_u16(), refused.text.contains("nameSuffix")), (400, true), "{refused:?}");
+    let restored = bed.run("/api/restore", &but(seed("restore"), &json!({"backupName": name}))).await;
+    assert_eq!(restored.status, 200, "{restored:?}");
 }

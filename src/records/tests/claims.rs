@@ -11,8 +11,12 @@ pub(super) fn key(route: &'static str, key: &str, body: &str) -> Cause {
 }
 
 /// One of each.
-fn causes() -> [Cause; 3] {
-    [slot("primary", NOW), key("backup", "nightly", "body"), Cause::Request]
+fn causes() -> [Cause; 4] {
+    [slot("primary", NOW), key("backup", "nightly", "body"), Cause::Request, named("apimbackup_")]
+}
+
+fn named(alike: &str) -> Cause {
+    Cause::Named { alike: alike.parse().unwrap() }
 }
 
 fn theirs(opening: &Opening) -> Claim {
@@ -129,6 +133,26 @@ async fn an_equal_request_is_joined_while_it_is_open_and_free_afterwards() {
         assert_eq!(records.claimed(&Cause::Request, &second).await.unwrap(), None);
         assert_eq!(claim(&second).await, Claim::Ours);
         assert!(matches!(claim(&first).await, Claim::Theirs(theirs) if theirs.id == second.id));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn requests_whose_names_differ_by_the_time_are_equal_and_others_are_not() {
+    on_each_place(|records| async move {
+        let at = |name: &str| {
+            let mut opening = opening("sampleapim");
+            opening.plan.blob.name = name.parse().unwrap();
+            opening
+        };
+        let claim = async |cause: Cause, name: &str| records.claim(&cause, &at(name)).await.unwrap();
+        let first = at("apimbackup_20261121T010000Z");
+        assert_eq!(records.claim(&named("apimbackup_"), &first).await.unwrap(), Claim::Ours);
+        let again = claim(named("apimbackup_"), "apimbackup_20261121T010001Z").await;
+        assert!(matches!(&again, Claim::Theirs(theirs) if theirs.id == first.id), "{again:?}");
+        assert_eq!(claim(named("apimbackup-"), "apimbackup-20261121").await, Claim::Ours);
+        assert_eq!(claim(Cause::Request, "apimbackup").await, Claim::Ours);
+        assert_eq!(claim(Cause::Request, "apimbackup_20261121T010000Z").await, Claim::Ours);
     })
     .await;
 }
