@@ -6,6 +6,7 @@
 mod azure_error;
 mod credentials;
 mod event;
+mod foreign;
 mod ids;
 mod journal;
 mod names;
@@ -28,6 +29,7 @@ pub mod zone;
 pub use azure_error::{AzureError, RequestIds};
 pub use credentials::Credentials;
 pub use event::{Event, IllegalEvent};
+pub use foreign::{Foreign, Told, recognise};
 pub use ids::{AttemptId, OperationId};
 pub use journal::Entry;
 pub use names::{
