@@ -80,7 +80,8 @@ impl App {
         let ports = Ports {
             clock,
             azure: Arc::new(azure),
-            blobs: Arc::new(BlobReader::new(endpoints, storage)),
+            blobs: Arc::new(BlobReader::new(endpoints, storage, settings.blob_connections.clone())),
+            catalog: Arc::new(records.clone()),
             journal: Arc::new(records),
             deadlines: settings.deadlines,
             settle: settings.settle,

@@ -5,12 +5,13 @@
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 use jiff::Timestamp;
 
 use crate::domain::{
-    Answer, AttemptId, AzureError, BlobLook, BlobName, BlobRef, Caller, Continuation, Credentials, Entry,
-    Kind, Naming, Operation, OperationId, Plan, RequestIds, Secret, ServiceId, ServiceName, ServiceStatus,
-    TargetName,
+    Answer, AttemptId, AzureError, BlobLook, BlobName, BlobRef, Caller, Choice, ContainerRef, Continuation,
+    Credentials, Deleted, Entry, Kind, Operation, OperationId, Plan, RecoveryPoint, RequestIds, Secret, Seen,
+    ServiceId, ServiceName, ServiceStatus, TargetName,
 };
 
 /// Everything a workflow may touch.
@@ -20,6 +21,7 @@ pub struct Ports {
     pub azure: Arc<dyn ApiManagement>,
     pub blobs: Arc<dyn Blobs>,
     pub journal: Arc<dyn Journal>,
+    pub catalog: Arc<dyn Catalog>,
     /// How long after its opening a backup, and a restore, may start.
     pub deadlines: Deadlines,
     /// How long a service must be seen idle, and its blob unchanged, before a start whose answer was lost counts as
@@ -147,12 +149,102 @@ pub trait ApiManagement: Debug + Send + Sync {
     async fn poll(&self, continuation: &Continuation, access: &Access) -> Poll;
 }
 
-/// The containers that backups lie in.
+/// A blob as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Any text: others write here, too.
+    pub name: String,
+    pub seen: Seen,
+}
+
+/// What came of deleting a blob.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deletion {
+    Deleted,
+    /// There is none.
+    Gone,
+    /// Somebody has written it since; it stays.
+    Changed,
+    /// Nobody may delete it now: a lease, a legal hold, a policy, or snapshots.
+    Locked {
+        reason: String,
+    },
+    /// It may be gone, or go any moment.
+    Unknown {
+        reason: String,
+    },
+    /// It was refused; it stays.
+    Refused {
+        reason: String,
+    },
+}
+
+/// The containers that backups lie in. Each is opened with the account's key if there is one, else with the connection
+/// that the settings have for the account, else as the app itself.
 #[async_trait]
 pub trait Blobs: Debug + Send + Sync {
-    /// Looks once at a blob: with the account's key if there is one, else as the app itself. That it cannot be
-    /// read is an answer like any other.
+    /// Looks once at a blob. That it cannot be read is an answer like any other.
     async fn look(&self, blob: &BlobRef, access_key: Option<&Secret>) -> BlobLook;
+
+    /// All blobs of a container, by name. Ends with the reason if it cannot be read further.
+    fn list<'a>(
+        &'a self,
+        container: &'a ContainerRef,
+        access_key: Option<&'a Secret>,
+    ) -> BoxStream<'a, Result<Listed, String>>;
+
+    /// Deletes a blob if it is still the one that was seen.
+    async fn delete(&self, blob: &BlobRef, seen: &Seen, access_key: Option<&Secret>) -> Deletion;
+}
+
+/// The recovery points of a service, as far as they can be read.
+#[derive(Debug, Default)]
+pub struct Points {
+    /// All that were ever recorded, and are still kept; also those that were deleted or overwritten.
+    pub points: Vec<RecoveryPoint>,
+    pub unreadable: Vec<RecordsError>,
+}
+
+/// That a blob is about to be deleted, as it stands in the records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// Where it is.
+    pub path: String,
+    /// Its writer deletes nothing from then on.
+    pub until: Timestamp,
+}
+
+/// The catalogue of recovery points.
+#[async_trait]
+pub trait Catalog: Debug + Send + Sync {
+    /// The services that have recovery points, in small letters.
+    async fn services(&self) -> Result<Vec<ServiceName>, RecordsError>;
+
+    /// The recovery points of a service; with `since`, those whose operation was opened no earlier.
+    async fn points(&self, service: &ServiceName, since: Option<Timestamp>) -> Result<Points, RecordsError>;
+
+    /// Records a point. That it is there already is fine.
+    async fn record(&self, point: &RecoveryPoint) -> Result<(), RecordsError>;
+
+    /// Records that somebody saw the blob of a point that was not verified before.
+    async fn record_verified(
+        &self,
+        point: &RecoveryPoint,
+        seen: &Seen,
+        now: Timestamp,
+    ) -> Result<(), RecordsError>;
+
+    /// Records that a point is gone.
+    async fn record_deleted(&self, point: &RecoveryPoint, deleted: &Deleted) -> Result<(), RecordsError>;
+
+    /// Says that a blob is about to be deleted, until an instant. A restore that starts meanwhile waits.
+    async fn mark(&self, blob: &BlobRef, until: Timestamp) -> Result<Mark, RecordsError>;
+
+    /// Takes that back, or says that it is done.
+    async fn unmark(&self, mark: &Mark) -> Result<(), RecordsError>;
+
+    /// Until when a blob may be deleted by somebody who said so; `None`: nobody does.
+    async fn marked(&self, blob: &BlobRef, now: Timestamp) -> Result<Option<Timestamp>, RecordsError>;
 }
 
 /// Why the records could not be read or written.
@@ -215,8 +307,11 @@ pub enum Cause {
 
 impl Cause {
     /// What makes a repetition of a request one with it, whenever it comes. `plan` has the plain name.
-    pub fn request(plan: &Plan, naming: Option<&Naming>) -> Self {
-        naming.map_or(Self::Request, |naming| Self::Named { alike: naming.timeless(plan) })
+    pub fn request(plan: &Plan, choice: &Choice) -> Self {
+        match choice {
+            Choice::Dated(naming) => Self::Named { alike: naming.timeless(plan) },
+            Choice::Plain | Choice::Pick(_) => Self::Request,
+        }
     }
 }
 

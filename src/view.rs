@@ -96,7 +96,10 @@ pub(crate) fn sentence(operation: &Operation) -> String {
         },
         Phase::Verifying => "is done, Azure says; looking for ourselves".to_owned(),
         Phase::Succeeded => match &operation.verification {
-            Some(Verification::Unverified { reason }) => format!("succeeded; unverified: {reason}"),
+            Some(Verification::Verified { blob }) => {
+                format!("succeeded; verified: the blob is there, {} bytes", blob.size)
+            }
+            Some(Verification::Unverified { reason, .. }) => format!("succeeded; unverified: {reason}"),
             None => "succeeded".to_owned(),
         },
         Phase::Failed => match &operation.failure {

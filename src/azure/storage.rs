@@ -7,20 +7,24 @@ use std::{error::Error, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use bytes::Bytes;
 use futures::TryStreamExt as _;
 use object_store::{
     BackoffConfig, ClientOptions, CredentialProvider, ObjectStore, RetryConfig,
-    azure::{AzureAccessKey, AzureCredential, MicrosoftAzureBuilder, split_sas},
-    client::{HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService},
+    azure::{AzureAccessKey, AzureAuthorizer, AzureCredential, MicrosoftAzureBuilder, split_sas},
+    client::{HttpClient, HttpConnector, HttpError, HttpRequest, HttpRequestBody, HttpResponse, HttpService},
 };
-use reqwest::StatusCode;
+use reqwest::{
+    Method, StatusCode,
+    header::{HeaderValue, IF_MATCH},
+};
 use url::Url;
 
 use super::{
     InvalidSetting,
     cloud::{Endpoints, secure},
     entra::Tokens,
-    http::{Http, Limits, SET_AUTHORITIES},
+    http::{Http, Limits, NoAnswer, Repeat, Request, Response, SET_AUTHORITIES},
 };
 use crate::{
     domain::{Caller, ClientId, Secret, StorageAccount},
@@ -144,16 +148,20 @@ impl Storage {
         Self { http: Arc::new(Http::new(limits, clock)), tokens }
     }
 
+    fn tokens_for(&self, service: &BlobService) -> Arc<Tokens> {
+        match &service.access {
+            BlobAccess::Managed(client_id) => Arc::new(self.tokens.managed(client_id.clone())),
+            _ => self.tokens.clone(),
+        }
+    }
+
     /// Opens a container. Does no I/O.
     pub fn container(
         &self,
         service: &BlobService,
         container: &str,
     ) -> object_store::Result<Arc<dyn ObjectStore>> {
-        let tokens = match &service.access {
-            BlobAccess::Managed(client_id) => Arc::new(self.tokens.managed(client_id.clone())),
-            _ => self.tokens.clone(),
-        };
+        let tokens = self.tokens_for(service);
         let client = self.http.client(&service.endpoint).map_err(|error| unusable(error.to_string()))?;
         // A few tries, about twenty seconds at the worst. A create that timed out is not tried again.
         let retry = RetryConfig {
@@ -175,6 +183,66 @@ impl Storage {
             .build()?;
         Ok(Arc::new(store))
     }
+}
+
+/// A request to the Blob service: of a container, or of one of its blobs.
+#[derive(Debug)]
+pub(super) struct Ask<'a> {
+    pub(super) method: Method,
+    pub(super) container: &'a str,
+    pub(super) blob: Option<&'a str>,
+    pub(super) query: &'a [(&'a str, &'a str)],
+    pub(super) if_match: Option<&'a str>,
+}
+
+impl Storage {
+    /// Sends a request that may be repeated, signed as `object_store` signs its own, which knows neither conditional
+    /// deletes nor all names that blobs may have.
+    pub(super) async fn ask(&self, service: &BlobService, ask: &Ask<'_>) -> Result<Response, NotAsked> {
+        let mut request = HttpRequest::new(HttpRequestBody::empty());
+        *request.method_mut() = ask.method.clone();
+        let mut url = service.endpoint.as_str().trim_end_matches('/').to_owned();
+        for part in
+            std::iter::once(ask.container).chain(ask.blob.into_iter().flat_map(|name| name.split('/')))
+        {
+            url = url + "/" + &urlencoding::encode(part);
+        }
+        let mut url = Url::parse(&url).map_err(|error| NotAsked::Local(error.to_string()))?;
+        if !ask.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(ask.query);
+        }
+        *request.uri_mut() = url.as_str().parse().map_err(|_| NotAsked::Local("no URL".to_owned()))?;
+        if let Some(e_tag) = ask.if_match {
+            let value = HeaderValue::try_from(e_tag).map_err(|error| NotAsked::Local(error.to_string()))?;
+            request.headers_mut().insert(IF_MATCH, value);
+        }
+        let credentials = Credentials { access: service.access.clone(), tokens: self.tokens_for(service) };
+        let credential = credentials.get_credential().await;
+        let credential = credential.map_err(|error| NotAsked::Local(error.to_string()))?;
+        AzureAuthorizer::new(&credential, &service.account)
+            .try_authorize(&mut request)
+            .map_err(|error| NotAsked::Local(error.to_string()))?;
+        // A SAS is in the query by now.
+        let url =
+            Url::parse(&request.uri().to_string()).map_err(|error| NotAsked::Local(error.to_string()))?;
+        let headers = std::mem::take(request.headers_mut());
+        let request = Request::new(ask.method.clone(), url, headers, Bytes::new(), Repeat::Idempotent);
+        self.http.send(&request).await.map_err(|NoAnswer { never_sent, error, .. }| {
+            if never_sent {
+                NotAsked::Local(error.to_string())
+            } else {
+                NotAsked::Unanswered(error.to_string())
+            }
+        })
+    }
+}
+
+/// Why there is no answer of the Blob service.
+#[derive(Debug)]
+pub(super) enum NotAsked {
+    /// Certainly nothing was sent.
+    Local(String),
+    Unanswered(String),
 }
 
 pub(super) fn unusable(source: impl Into<Box<dyn Error + Send + Sync>>) -> object_store::Error {
@@ -253,7 +321,13 @@ pub fn storage_advice(error: &(dyn Error + 'static), role: &str) -> Option<Strin
         words.push(error.to_string());
         cause = error.source();
     }
-    let (_, advice) = ADVICE.iter().find(|(sign, _)| words.iter().any(|words| words.contains(sign)))?;
+    advice(&words, role)
+}
+
+/// What helps against the first code, or word, that we know.
+pub(super) fn advice(words: &[impl AsRef<str>], role: &str) -> Option<String> {
+    let occurs = |sign: &str| words.iter().any(|words| words.as_ref().contains(sign));
+    let (_, advice) = ADVICE.iter().find(|(sign, _)| occurs(sign))?;
     Some(advice.replace("{role}", role))
 }
 
@@ -297,6 +371,10 @@ const ADVICE: &[(&str, &str)] = &[
     ("not base64", "the account key is not base64; copy it again"),
     ("not the query of a URL", "the SAS is not readable; copy it again"),
     ("UnknownIssuer", SET_AUTHORITIES),
+    (
+        "error sending request",
+        "the account cannot be reached; check its name, its endpoint, DNS and the network",
+    ),
     ("HTTP error", "the account cannot be reached; check its name, its endpoint, DNS and the network"),
 ];
 

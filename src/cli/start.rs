@@ -48,7 +48,7 @@ pub(super) async fn restore(args: RestoreArgs, settings: Settings) -> anyhow::Re
 async fn start(kind: Kind, body: &[u8], args: &OrderArgs, settings: Settings) -> anyhow::Result<Exit> {
     let order = payload::parse(kind, body, &settings.restore_policy, &settings.targets)
         .and_then(|Parsed { payload, warnings }| Ok((payload.into_order()?, warnings)));
-    let (Order { plan, naming, credentials }, warnings) = match order {
+    let (Order { plan, choice, credentials }, warnings) = match order {
         Ok(order) => order,
         Err(problems) => {
             for problem in problems {
@@ -61,8 +61,15 @@ async fn start(kind: Kind, body: &[u8], args: &OrderArgs, settings: Settings) ->
         eprintln!("warning: {warning}");
     }
     let app = open(&settings).await?;
-    let cause = Cause::request(&plan, naming.as_ref());
-    let plan = workflows::named(app.ports(), plan, naming.as_ref());
+    let cause = Cause::request(&plan, &choice);
+    let plan = match workflows::choose(app.ports(), plan, &choice).await {
+        Ok(plan) => plan,
+        Err(error @ workflows::Error::NoRecoveryPoint { .. }) => {
+            eprintln!("error: {error}; see what there is: apim-dr list");
+            return Ok(Exit::NotFound);
+        }
+        Err(error) => return Err(error.into()),
+    };
     let opened = workflows::open(app.ports(), plan, &credentials, &cause, IfBusy::Wait).await?;
     let id = opened.operation.id;
     if opened.joined {

@@ -80,7 +80,10 @@ fn event(entry: &Entry, before: Option<&Operation>) -> String {
         Event::CancelRequested => "cancellation was asked for".to_owned(),
         Event::Canceled => cancelled(operation).to_owned(),
         Event::Completed { ids } => format!("Azure says that it is done{}", id_words(ids)),
-        Event::Verified { verification: Verification::Unverified { reason } } => {
+        Event::Verified { verification: Verification::Verified { blob } } => {
+            format!("verified: the blob is there, {} bytes", blob.size)
+        }
+        Event::Verified { verification: Verification::Unverified { reason, .. } } => {
             format!("unverified: {reason}")
         }
         Event::Failed { failure } => format!("failed: {failure}{}", id_words(&failure.error.ids)),
@@ -165,7 +168,7 @@ mod tests {
         };
         let events = [
             Event::Waited { reason: "the service is busy: it is Updating".to_owned(), until: at(2) },
-            Event::Started { attempt, post_until: at(3), blob: BlobLook::Absent },
+            Event::Started { attempt, post_until: at(3), blob: BlobLook::Absent, tier: None },
             Event::Answered {
                 attempt,
                 answer: Answer::Accepted { continuation: Some(continuation), after_seconds: 60, ids },
@@ -217,7 +220,7 @@ mod tests {
 
     fn start(attempt: u8) -> Event {
         let until = "2026-11-21T02:00:00Z".parse().unwrap();
-        Event::Started { attempt: id(attempt), post_until: until, blob: BlobLook::Absent }
+        Event::Started { attempt: id(attempt), post_until: until, blob: BlobLook::Absent, tier: None }
     }
 
     fn id(attempt: u8) -> AttemptId {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, AttemptId, BlobLook, Continuation, Failure, RequestIds, Verification};
+use super::{Answer, AttemptId, BlobLook, Continuation, Failure, RequestIds, Tier, Verification};
 
 /// What happened to an operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub enum Event {
         attempt: AttemptId,
         post_until: Timestamp,
         blob: BlobLook,
+        /// Of the service, as it was seen right before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tier: Option<Tier>,
     },
     /// What became of that POST; possibly long after somebody else had to decide without it.
     Answered {

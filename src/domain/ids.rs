@@ -20,14 +20,18 @@ impl OperationId {
         Self(Uuid::new_v7(at))
     }
 
-    /// The month that is written in the id, as `yyyymm` (UTC).
-    pub fn month(&self) -> String {
+    /// The instant that is written in the id: when it was opened.
+    pub fn opened(&self) -> Timestamp {
         let (seconds, nanos) = self.0.get_timestamp().map_or((0, 0), |at| at.to_unix());
-        let at = i64::try_from(seconds)
+        i64::try_from(seconds)
             .ok()
             .and_then(|seconds| Timestamp::new(seconds, i32::try_from(nanos).unwrap_or_default()).ok())
-            .unwrap_or_default();
-        at.to_zoned(TimeZone::UTC).strftime("%Y%m").to_string()
+            .unwrap_or_default()
+    }
+
+    /// The month that is written in the id, as `yyyymm` (UTC).
+    pub fn month(&self) -> String {
+        self.opened().to_zoned(TimeZone::UTC).strftime("%Y%m").to_string()
     }
 }
 

@@ -4,6 +4,7 @@
 //! decided here can be replayed in a table.
 
 mod azure_error;
+mod catalog;
 mod credentials;
 mod event;
 mod foreign;
@@ -15,6 +16,7 @@ mod operation;
 mod outcome;
 mod plan;
 mod recovery;
+mod restorable;
 mod retention;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -23,10 +25,12 @@ mod secret;
 mod service;
 mod target;
 mod transition;
+mod verification;
 mod within;
 pub mod zone;
 
 pub use azure_error::{AzureError, RequestIds};
+pub use catalog::{Deleted, LIFETIME, Pick, RecoveryPoint, nearest, standing};
 pub use credentials::Credentials;
 pub use event::{Event, IllegalEvent};
 pub use foreign::{Foreign, Told, recognise};
@@ -38,13 +42,15 @@ pub use names::{
 };
 pub use naming::{NameSuffix, Naming, Occasion};
 pub use operation::{Attempt, MAX_WATCH, Operation, POST_MARGIN, POST_TIMEOUT, Phase, later};
-pub use outcome::{Answer, BlobLook, Continuation, Evidence, Failure, FailureKind, Verification};
-pub use plan::{BlobRef, Caller, Kind, Plan, StorageAccess};
+pub use outcome::{Answer, BlobLook, Continuation, Evidence, Failure, FailureKind, Seen, Verification};
+pub use plan::{BlobRef, Caller, Choice, ContainerRef, Kind, Plan, Policy, StorageAccess};
 pub use recovery::{Conclusion, Sight};
+pub use restorable::objection;
 pub use retention::{Candidate, Decision, Fate, Period, Reason, Retention};
 pub use schedule::Schedule;
 pub use secret::Secret;
 pub use service::{ServiceId, ServiceStatus, Tier};
 pub use target::Target;
 pub use transition::MAX_UNKNOWN_STARTS;
+pub use verification::Verdict;
 pub use within::Within;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Answer, AttemptId, AzureError, BlobLook, Continuation, Evidence, Failure, FailureKind, OperationId, Plan,
-    Verification,
+    Tier, Verification,
 };
 
 /// The longest time a POST may take: the client's own limit for the whole request.
@@ -73,6 +73,9 @@ pub struct Attempt {
     pub post_until: Timestamp,
     /// The target blob right before the POST.
     pub blob: BlobLook,
+    /// The service's tier right before the POST.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<Tier>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
 }
@@ -212,6 +215,12 @@ impl Operation {
             FailureKind::Failed
         };
         Failure { kind, error }
+    }
+
+    /// The attempt of which Azure said that it is done.
+    pub fn completed_attempt(&self) -> Option<&Attempt> {
+        let followed = self.attempts.iter().find(|attempt| Some(attempt.id) == self.followed);
+        followed.or_else(|| self.older_accepted().next()).or(self.attempts.last())
     }
 
     /// The failure that says that nobody can tell what became of it.

@@ -1,5 +1,6 @@
 //! What became of an attempt, and of an operation.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{AzureError, RequestIds};
@@ -53,15 +54,37 @@ pub enum Answer {
 #[serde(tag = "result", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum BlobLook {
     Absent,
-    Present {
-        e_tag: String,
-        /// In bytes.
-        size: u64,
-    },
+    Present(Seen),
     /// Nobody looked, or it may not be read.
     Unread {
         reason: String,
     },
+}
+
+/// A blob as it was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Seen {
+    /// As the service sent it, perhaps without its quotes: a listing has none.
+    pub e_tag: String,
+    /// In bytes.
+    pub size: u64,
+    /// When it was last written, in the service's time: whole seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified: Option<Timestamp>,
+    /// Base64, if the service knows it: it does not for what was uploaded in blocks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub md5: Option<String>,
+    /// Why nobody may delete it now: a lease, a legal hold, a policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locked: Option<String>,
+}
+
+impl Seen {
+    /// Whether nobody wrote it in between.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.e_tag.trim_matches('"') == other.e_tag.trim_matches('"')
+    }
 }
 
 /// On what a success rests.
@@ -76,9 +99,30 @@ pub enum Evidence {
 
 /// Whether the recovery point was seen where it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "result", rename_all = "camelCase")]
+#[serde(tag = "result", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Verification {
-    Unverified { reason: String },
+    /// A blob with content, that was not there before the start.
+    Verified { blob: Seen },
+    Unverified {
+        reason: String,
+        /// What was seen all the same.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        blob: Option<Seen>,
+    },
+}
+
+impl Verification {
+    pub fn unverified(reason: impl Into<String>) -> Self {
+        Self::Unverified { reason: reason.into(), blob: None }
+    }
+
+    /// The blob, if anybody saw it.
+    pub fn seen(&self) -> Option<&Seen> {
+        match self {
+            Self::Verified { blob } => Some(blob),
+            Self::Unverified { blob, .. } => blob.as_ref(),
+        }
+    }
 }
 
 /// Which kind of failure, for whoever has to decide what to do next.

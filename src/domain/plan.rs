@@ -2,9 +2,13 @@
 
 use std::fmt;
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::{BlobName, ClientId, ContainerName, ServiceId, StorageAccount, TenantId};
+use super::{
+    BlobName, ClientId, ContainerName, Naming, Pick, Retention, ServiceId, ServiceName, StorageAccount,
+    TenantId,
+};
 
 /// Backup or restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -30,7 +34,7 @@ impl fmt::Display for Kind {
 }
 
 /// The blob that a backup writes or a restore reads.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BlobRef {
     pub account: StorageAccount,
@@ -75,4 +79,52 @@ pub struct Plan {
     pub blob: BlobRef,
     pub access: StorageAccess,
     pub caller: Caller,
+    /// What becomes of older recovery points after a backup that was verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Policy>,
+    /// Whose recovery point a restore reads, if that is another service's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<ServiceName>,
+}
+
+/// Which recovery points of a service, in the container that a backup was written to, are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Policy {
+    pub rules: Retention,
+    /// Whose hours, days and weeks are meant.
+    #[serde(with = "jiff::fmt::serde::tz::required")]
+    pub time_zone: TimeZone,
+}
+
+/// Which blob a request means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// The one that the plan names.
+    Plain,
+    /// A new one, named by the time at which the backup is opened.
+    Dated(Naming),
+    /// That of a recovery point in the catalogue.
+    Pick(Pick),
+}
+
+/// A container of a storage account.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerRef {
+    pub account: StorageAccount,
+    pub container: ContainerName,
+}
+
+impl fmt::Display for ContainerRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.account, self.container)
+    }
+}
+
+impl BlobRef {
+    /// The container that it lies in.
+    pub fn place(&self) -> ContainerRef {
+        ContainerRef { account: self.account.clone(), container: self.container.clone() }
+    }
 }

@@ -61,7 +61,7 @@ impl Operation {
         let may_start = self.may_restart() && sight.holds && later(now, POST_TIMEOUT) <= self.deadline;
         match self.attempts.last().map(|attempt| &attempt.blob) {
             Some(before) if may_start && before.is_read() => {
-                if sight.blob == *before {
+                if sight.blob.is_as(before) {
                     return Conclusion::StartAgain;
                 }
                 if !sight.blob.is_read() {
@@ -81,11 +81,20 @@ impl BlobLook {
         !matches!(self, Self::Unread { .. })
     }
 
-    /// Whether there is a blob with content now that was not there `before`.
-    fn is_new_since(&self, before: &Self) -> bool {
+    /// Whether there is the same as `before`, as far as both looks tell.
+    fn is_as(&self, before: &Self) -> bool {
         match (before, self) {
-            (Self::Absent, Self::Present { size, .. }) => *size > 0,
-            (Self::Present { e_tag: old, .. }, Self::Present { e_tag, size }) => *size > 0 && old != e_tag,
+            (Self::Absent, Self::Absent) => true,
+            (Self::Present(before), Self::Present(now)) => now.is_same(before),
+            _ => false,
+        }
+    }
+
+    /// Whether there is a blob with content now that was not there `before`.
+    pub(super) fn is_new_since(&self, before: &Self) -> bool {
+        match (before, self) {
+            (Self::Absent, Self::Present(now)) => now.size > 0,
+            (Self::Present(before), Self::Present(now)) => now.size > 0 && !now.is_same(before),
             _ => false,
         }
     }
@@ -94,14 +103,14 @@ impl BlobLook {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{AttemptId, FailureKind, samples::*};
+    use crate::domain::{AttemptId, FailureKind, Seen, samples::*};
 
     const SETTLE: Duration = Duration::from_mins(20);
     const PAUSE: Duration = Duration::from_mins(1);
 
     fn starting(kind: Kind, blob: BlobLook) -> Operation {
         let attempt = AttemptId::random();
-        let event = Event::Started { attempt, post_until: at(90), blob };
+        let event = Event::Started { attempt, post_until: at(90), blob, tier: None };
         after(kind, &[event, answered(attempt, lost())])
     }
 
@@ -123,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_backup_is_believed_by_a_new_blob_with_content_under_its_own_lock() {
-        let empty = |e_tag: &str| BlobLook::Present { e_tag: e_tag.to_owned(), size: 0 };
+        let empty = |e_tag: &str| BlobLook::Present(Seen { size: 0, ..seen(e_tag) });
         let table = [
             (BlobLook::Absent, present("a"), true, "found"),
             (present("a"), present("b"), true, "found"),

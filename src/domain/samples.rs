@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     Answer, AttemptId, AzureError, BlobLook, BlobRef, Caller, Continuation, Event, Failure, FailureKind,
-    Kind, Operation, OperationId, Plan, RequestIds, ServiceId, StorageAccess, Verification,
+    Kind, Operation, OperationId, Plan, RequestIds, Seen, ServiceId, StorageAccess, Verification,
 };
 
 /// A backup by key, called by the app itself.
@@ -23,6 +23,8 @@ pub(crate) fn plan(instance: &str) -> Plan {
         },
         access: StorageAccess::AccessKey,
         caller: Caller::App,
+        retention: None,
+        source: None,
     }
 }
 
@@ -44,8 +46,12 @@ pub(crate) fn after(kind: Kind, events: &[Event]) -> Operation {
     })
 }
 
+pub(crate) fn seen(e_tag: &str) -> Seen {
+    Seen { e_tag: e_tag.to_owned(), size: 1, modified: None, md5: None, locked: None }
+}
+
 pub(crate) fn present(e_tag: &str) -> BlobLook {
-    BlobLook::Present { e_tag: e_tag.to_owned(), size: 1 }
+    BlobLook::Present(seen(e_tag))
 }
 
 pub(crate) fn unread() -> BlobLook {
@@ -53,7 +59,7 @@ pub(crate) fn unread() -> BlobLook {
 }
 
 pub(crate) fn started(attempt: AttemptId) -> Event {
-    Event::Started { attempt, post_until: at(90), blob: BlobLook::Absent }
+    Event::Started { attempt, post_until: at(90), blob: BlobLook::Absent, tier: None }
 }
 
 pub(crate) fn answered(attempt: AttemptId, answer: Answer) -> Event {
@@ -99,7 +105,7 @@ pub(crate) fn completed() -> Event {
 }
 
 pub(crate) fn verified() -> Event {
-    Event::Verified { verification: Verification::Unverified { reason: "not looked".to_owned() } }
+    Event::Verified { verification: Verification::unverified("not looked") }
 }
 
 pub(crate) fn waited() -> Event {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Answer, AttemptId, AzureError, Event, Evidence, Failure, FailureKind, IllegalEvent, Kind, Operation,
-    Phase, Verification,
+    Answer, AttemptId, AzureError, BlobLook, Event, Evidence, Failure, FailureKind, IllegalEvent, Kind,
+    Operation, Phase, Verification,
     operation::{Attempt, later},
 };
 
@@ -56,12 +56,16 @@ impl Operation {
             (Phase::Starting, Event::Completed { .. }) if self.older_accepted().next().is_some() => {
                 next.complete();
             }
-            (Phase::Starting | Phase::Running, Event::Found { .. }) if self.plan.kind == Kind::Backup => {
+            (Phase::Starting | Phase::Running, Event::Found { blob }) if self.plan.kind == Kind::Backup => {
                 next.close(Phase::Succeeded);
                 next.evidence = Some(Evidence::Blob);
                 let reason = "Azure's answer was lost; the service is idle again and the blob is new, but not \
                               provably this operation's";
-                next.verification = Some(Verification::Unverified { reason: reason.to_owned() });
+                let blob = match blob {
+                    BlobLook::Present(seen) => Some(seen.clone()),
+                    BlobLook::Absent | BlobLook::Unread { .. } => None,
+                };
+                next.verification = Some(Verification::Unverified { reason: reason.to_owned(), blob });
             }
             (Phase::Verifying, Event::Verified { verification }) => {
                 next.close(Phase::Succeeded);
@@ -97,7 +101,7 @@ impl Operation {
     }
 
     fn start(&mut self, event: &Event, at: Timestamp) {
-        let Event::Started { attempt, post_until, blob } = event else { return };
+        let Event::Started { attempt, post_until, blob, tier } = event else { return };
         self.phase = Phase::Starting;
         self.waiting = None;
         self.idle_since = None;
@@ -107,6 +111,7 @@ impl Operation {
             started: at,
             post_until: *post_until,
             blob: blob.clone(),
+            tier: tier.clone(),
             answer: None,
         });
     }
@@ -237,7 +242,7 @@ impl Failure {
 fn may_fail(phase: Phase, kind: FailureKind) -> bool {
     match kind {
         FailureKind::Refused => phase == Phase::Pending,
-        FailureKind::Failed => phase == Phase::Running,
+        FailureKind::Failed => matches!(phase, Phase::Running | Phase::Verifying),
         FailureKind::OutcomeUnknown => matches!(phase, Phase::Starting | Phase::Running),
     }
 }

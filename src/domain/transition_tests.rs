@@ -42,7 +42,7 @@ fn every_phase_takes_its_own_steps_and_no_others() {
         // Only what somebody asked for.
         (Event::Canceled, vec![]),
         (failure(FailureKind::Refused), vec![(Pending, Failed)]),
-        (failure(FailureKind::Failed), vec![(Running, Failed)]),
+        (failure(FailureKind::Failed), vec![(Running, Failed), (Verifying, Failed)]),
         (failure(FailureKind::OutcomeUnknown), vec![(Starting, Failed), (Running, Failed)]),
         (answered(AttemptId::random(), accepted()), vec![]),
     ];

@@ -8,6 +8,7 @@ mod fields;
 mod json;
 mod options;
 mod order;
+mod pick;
 mod problem;
 #[cfg(test)]
 mod properties;
@@ -18,10 +19,11 @@ mod schema;
 mod stand_in;
 mod targets;
 
-use crate::domain::{Credentials, Kind, Naming, Plan, Target};
+use crate::domain::{Choice, Credentials, Kind, Plan, Policy, Target};
 use fields::Fields;
 pub use fields::KEY_VAULT_REMEDY;
-pub use options::{Options, Retention};
+use jiff::tz::TimeZone;
+pub use options::Options;
 pub use problem::Problem;
 pub use restore::{Confirmation, RestorePolicy};
 pub use schema::{schema, targets_schema};
@@ -50,8 +52,8 @@ pub struct Payload {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
     pub plan: Plan,
-    /// How the blob is named once the time is known; `None`: the plan's name is the whole name.
-    pub naming: Option<Naming>,
+    /// Which blob is meant, once the time and the catalogue are looked at.
+    pub choice: Choice,
     pub credentials: Credentials,
 }
 
@@ -66,9 +68,14 @@ pub fn parse(
     let entries = json::object(body).map_err(|problem| vec![problem])?;
     let mut fields = Fields::new("", entries);
     // Without its target, what the body lacks would all be told as missing.
-    stand_in::stand_in(&mut fields, targets).map_err(|_| std::mem::take(&mut fields.problems))?;
-    let order = order::read(kind, restores, &mut fields);
-    let options = Options::read(kind, &mut fields);
+    let target =
+        stand_in::stand_in(kind, &mut fields, targets).map_err(|_| std::mem::take(&mut fields.problems))?;
+    let pick = pick::read(kind, &mut fields);
+    let order = order::read(kind, restores, &pick, &mut fields);
+    let mut options = Options::read(kind, pick, &mut fields);
+    if let (Some(target), Ok((plan, _))) = (target, &order) {
+        options.stand_in(plan, target);
+    }
     if let (Ok((plan, _)), Some(suffix)) = (&order, &options.name_suffix)
         && let Err(error) = suffix.check(plan)
     {
@@ -110,13 +117,17 @@ pub fn secrets(body: &[u8]) -> Vec<Problem> {
 impl Payload {
     /// The order, if this version can carry out all of it.
     pub fn into_order(self) -> Result<Order, Vec<Problem>> {
-        let Self { plan, credentials, options } = self;
+        let Self { mut plan, credentials, options } = self;
         let problems = options.not_carried_out();
-        if problems.is_empty() {
-            Ok(Order { plan, naming: options.naming(), credentials })
-        } else {
-            Err(problems)
+        if !problems.is_empty() {
+            return Err(problems);
         }
+        let choice = options.choice();
+        let Options { retention, time_zone, source, .. } = options;
+        let time_zone = time_zone.unwrap_or(TimeZone::UTC);
+        plan.retention = retention.map(|rules| Policy { rules, time_zone });
+        plan.source = source;
+        Ok(Order { plan, choice, credentials })
     }
 }
 
@@ -148,8 +159,8 @@ mod tests {
     #[test]
     fn the_logic_apps_body_is_a_backup_with_its_credentials() {
         let Parsed { payload, warnings } = backup(&json!({})).unwrap();
-        let Order { plan, naming, credentials } = payload.into_order().unwrap();
-        assert_eq!((warnings, naming), (vec![], None));
+        let Order { plan, choice, credentials } = payload.into_order().unwrap();
+        assert_eq!((warnings, choice), (vec![], Choice::Plain));
         insta::assert_json_snapshot!(plan, @r#"
         {
           "kind": "backup",
@@ -271,7 +282,6 @@ mod tests {
         containerName: not valid; give the container's name: 3 to 63 lower-case letters, digits and single dashes, beginning and ending with a letter or digit
         accessKey: still the placeholder of the documentation; replace the placeholder by the key of the storage account
         retention.keepDayly: not a rule of retention; take one of those that `apim-dr schema` prints
-        retention: known, but not carried out by this version; leave it out
         "#);
     }
 
@@ -321,9 +331,12 @@ mod tests {
             (json!({ "nameSuffix": "{instance}/{utc}/{name}" }), "sampleapim/20261121T190405Z/apimbackup"),
         ];
         for (edits, expected) in rows {
-            let Order { plan, naming, .. } = backup(&edits).unwrap().payload.into_order().unwrap();
+            let Order { plan, choice, .. } = backup(&edits).unwrap().payload.into_order().unwrap();
             let opened = "2026-11-21T19:04:05Z".parse().unwrap();
-            let named = naming.map_or(plan.clone(), |naming| naming.plan_at(&plan, opened, Occasion::First));
+            let named = match choice {
+                Choice::Dated(naming) => naming.plan_at(&plan, opened, Occasion::First),
+                _ => plan.clone(),
+            };
             assert_eq!(named.blob.name.as_str(), expected, "{edits}");
             assert_eq!(Plan { blob: plan.blob.clone(), ..named }, plan);
         }
@@ -348,12 +361,11 @@ mod tests {
     #[test]
     fn what_is_not_carried_out_yet_is_refused() {
         let edits = json!({
-            "nameSuffix": "date", "timeZone": "Pacific/Auckland", "retention": {},
-            "callbackUrl": "https://callback.example", "source": "sampleapim", "at": "2026-11-30T01:00:00Z",
+            "callbackUrl": "https://callback.example",
             "safetyBackup": false,
         });
         let problems = backup(&edits).unwrap().payload.into_order().unwrap_err();
-        let fields = ["retention", "callbackUrl", "source", "at", "safetyBackup"];
+        let fields = ["callbackUrl", "safetyBackup"];
         assert_eq!(
             problems.iter().map(|problem| problem.field.as_deref().unwrap()).collect::<Vec<_>>(),
             fields

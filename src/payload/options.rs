@@ -1,14 +1,15 @@
 //! Fields of ours that go beyond one plain backup or restore.
 
-use jiff::{Span, SpanFieldwise, Timestamp, tz::TimeZone};
-use schemars::JsonSchema;
+use jiff::tz::TimeZone;
 use url::Url;
 
 use super::{
     Problem,
     fields::{Fields, Read},
 };
-use crate::domain::{Kind, NameSuffix, Naming, Secret, ServiceName, zone};
+use crate::domain::{
+    Choice, Kind, NameSuffix, Naming, Pick, Plan, Retention, Secret, ServiceName, Target, zone,
+};
 
 /// What a caller may ask for beyond one plain backup or restore.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,40 +18,20 @@ pub struct Options {
     pub name_suffix: Option<NameSuffix>,
     /// Whose days and clock count.
     pub time_zone: Option<TimeZone>,
+    /// Of a backup: which recovery points stay when it was verified.
     pub retention: Option<Retention>,
     /// An https URL. Its query usually is a key, as in a Logic App's callback.
     pub callback_url: Option<Secret>,
+    /// Of a restore: whose recovery point it reads; `None`: the service's own.
     pub source: Option<ServiceName>,
-    pub at: Option<Timestamp>,
+    /// Of a restore, if it does not name the blob.
+    pub pick: Option<Pick>,
     pub safety_backup: Option<bool>,
-}
-
-/// Which recovery points to keep. What is not given keeps nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema)]
-#[schemars(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Retention {
-    /// The newest ones.
-    pub keep_last: Option<u32>,
-    /// The newest one of each of so many hours.
-    pub keep_hourly: Option<u32>,
-    /// The newest one of each of so many days.
-    pub keep_daily: Option<u32>,
-    /// The newest one of each of so many weeks.
-    pub keep_weekly: Option<u32>,
-    /// The newest one of each of so many months.
-    pub keep_monthly: Option<u32>,
-    /// The newest one of each of so many years.
-    pub keep_yearly: Option<u32>,
-    /// All that are no older than this, counted from the newest one.
-    #[schemars(with = "Option<String>", example = &"14d", example = &"P14D")]
-    pub keep_within: Option<SpanFieldwise>,
-    /// Never fewer than these, whatever the rest says.
-    pub min_keep: Option<u32>,
 }
 
 impl Options {
     /// Reads what is well-formed; the problems of the rest are noted in `fields`.
-    pub(super) fn read(kind: Kind, fields: &mut Fields) -> Self {
+    pub(super) fn read(kind: Kind, pick: Read<Option<Pick>>, fields: &mut Fields) -> Self {
         let name_suffix = given(fields.optional("nameSuffix"));
         if kind == Kind::Restore && name_suffix.is_some() {
             fields.note(
@@ -60,7 +41,16 @@ impl Options {
             );
         }
         let time_zone = given(fields.checked("timeZone", zone::parse));
-        let retention = given(Retention::read(fields));
+        let retention = given(retention(fields));
+        if kind == Kind::Restore && retention.is_some() {
+            let detail = "is about older recovery points after a backup, and restores start here";
+            fields.note("retention", detail, "leave it out, or send it to the backup route");
+        }
+        let source = given(fields.optional("source"));
+        if kind == Kind::Backup && source.is_some() {
+            let detail = "says whose recovery point a restore reads, and backups start here";
+            fields.note("source", detail, "leave it out: apimInstance is what is backed up");
+        }
         if time_zone.is_some() && name_suffix.is_none() && retention.is_none() {
             fields.warn("timeZone: not used without nameSuffix or retention");
         }
@@ -72,60 +62,66 @@ impl Options {
                 let url = Url::parse(text).ok()?;
                 (url.scheme() == "https").then(|| Secret::new(text))
             })),
-            source: given(fields.optional("source")),
-            at: given(
-                fields.parsed("at", "give an instant such as 2026-11-30T01:00:00Z", |text| text.parse().ok()),
-            ),
+            source,
+            pick: given(pick),
             safety_backup: given(fields.flag("safetyBackup")),
         }
     }
 
-    /// How a backup is named; `None`: by its plain name.
-    pub(super) fn naming(&self) -> Option<Naming> {
+    /// What the target that stands in for fields brings beyond them: its retention, where the backup is one of its own.
+    pub(super) fn stand_in(&mut self, plan: &Plan, target: &Target) {
+        let same = plan.service == target.plan.service && plan.blob.place() == target.plan.blob.place();
+        if plan.kind == Kind::Backup && same && self.retention.is_none() {
+            self.retention = target.plan.retention.as_ref().map(|policy| policy.rules.clone());
+            self.time_zone.get_or_insert_with(|| target.zone.clone());
+        }
+    }
+
+    /// Which blob is meant.
+    pub(super) fn choice(&self) -> Choice {
         let zone = self.time_zone.clone().unwrap_or(TimeZone::UTC);
-        self.name_suffix.clone().map(|suffix| Naming { suffix, zone })
+        match (&self.pick, &self.name_suffix) {
+            (Some(pick), _) => Choice::Pick(*pick),
+            (None, Some(suffix)) => Choice::Dated(Naming { suffix: suffix.clone(), zone }),
+            (None, None) => Choice::Plain,
+        }
     }
 
     /// A problem for each that is set and that this version does not carry out.
     pub(super) fn not_carried_out(&self) -> Vec<Problem> {
-        [
-            ("retention", self.retention.is_some()),
-            ("callbackUrl", self.callback_url.is_some()),
-            ("source", self.source.is_some()),
-            ("at", self.at.is_some()),
-            ("safetyBackup", self.safety_backup.is_some()),
-        ]
-        .into_iter()
-        .filter(|(_, is_set)| *is_set)
-        .map(|(field, _)| Problem::not_carried_out(field))
-        .collect()
+        [("callbackUrl", self.callback_url.is_some()), ("safetyBackup", self.safety_backup.is_some())]
+            .into_iter()
+            .filter(|(_, is_set)| *is_set)
+            .map(|(field, _)| Problem::not_carried_out(field))
+            .collect()
     }
 }
 
-impl Retention {
-    fn read(fields: &mut Fields) -> Read<Option<Self>> {
-        let Some(entries) = fields.object("retention")? else { return Ok(None) };
-        let mut keys = Fields::new("retention.", entries);
-        let retention = Self {
-            keep_last: given(keys.count("keepLast")),
-            keep_hourly: given(keys.count("keepHourly")),
-            keep_daily: given(keys.count("keepDaily")),
-            keep_weekly: given(keys.count("keepWeekly")),
-            keep_monthly: given(keys.count("keepMonthly")),
-            keep_yearly: given(keys.count("keepYearly")),
-            keep_within: given(keys.parsed("keepWithin", "give a duration such as 14d or P14D", |text| {
-                text.parse::<Span>().ok().filter(|span| !span.is_negative()).map(SpanFieldwise)
-            })),
-            min_keep: given(keys.count("minKeep")),
-        };
-        // A rule that was passed over for its spelling would remove what it should keep.
-        let unknown: Vec<String> = keys.unknown().take(super::MOST_UNKNOWN).collect();
-        for name in unknown {
-            keys.note(&name, "not a rule of retention", "take one of those that `apim-dr schema` prints");
-        }
-        fields.problems.append(&mut keys.problems);
-        Ok(Some(retention))
+/// The rules of a policy. One that was passed over for its spelling would remove what it should keep.
+fn retention(fields: &mut Fields) -> Read<Option<Retention>> {
+    let Some(entries) = fields.object("retention")? else { return Ok(None) };
+    let mut rules = Fields::new("retention.", entries);
+    let retention = Retention {
+        keep_last: given(rules.count("keepLast")),
+        keep_hourly: given(rules.count("keepHourly")),
+        keep_daily: given(rules.count("keepDaily")),
+        keep_weekly: given(rules.count("keepWeekly")),
+        keep_monthly: given(rules.count("keepMonthly")),
+        keep_yearly: given(rules.count("keepYearly")),
+        keep_within: given(rules.optional("keepWithin")),
+        keep_within_hourly: given(rules.optional("keepWithinHourly")),
+        keep_within_daily: given(rules.optional("keepWithinDaily")),
+        keep_within_weekly: given(rules.optional("keepWithinWeekly")),
+        keep_within_monthly: given(rules.optional("keepWithinMonthly")),
+        keep_within_yearly: given(rules.optional("keepWithinYearly")),
+        min_keep: given(rules.count("minKeep")),
+    };
+    let unknown: Vec<String> = rules.unknown().take(super::MOST_UNKNOWN).collect();
+    for name in unknown {
+        rules.note(&name, "not a rule of retention", "take one of those that `apim-dr schema` prints");
     }
+    fields.problems.append(&mut rules.problems);
+    Ok(Some(retention))
 }
 
 /// A noted problem already stops the payload; what stands in its place does not matter.

@@ -7,10 +7,16 @@ use super::{
     fields::{Fields, Read},
 };
 use crate::domain::{
-    BlobRef, Caller, ClientId, Credentials, Kind, Plan, Secret, ServiceId, StorageAccess, TenantId,
+    BlobRef, Caller, ClientId, Credentials, Kind, Pick, Plan, Secret, ServiceId, StorageAccess, TenantId,
 };
 
-pub(super) fn read(kind: Kind, restores: &RestorePolicy, fields: &mut Fields) -> Read<(Plan, Credentials)> {
+/// With a `pick` the blob's name is not known yet.
+pub(super) fn read(
+    kind: Kind,
+    restores: &RestorePolicy,
+    pick: &Read<Option<Pick>>,
+    fields: &mut Fields,
+) -> Read<(Plan, Credentials)> {
     let mut application = fields.optional("applicationId");
     let client_secret = fields.secret("clientSecret");
     let tenant = fields.optional("tenantId");
@@ -27,7 +33,12 @@ pub(super) fn read(kind: Kind, restores: &RestorePolicy, fields: &mut Fields) ->
     let subscription = fields.required("subscriptionId");
     let resource_group = fields.required("resourceGroup");
     let instance = fields.required("apimInstance");
-    let name = fields.required("backupName");
+    let name = match pick {
+        Ok(None) => fields.required("backupName"),
+        // It is blank; nobody need be told that it is passed over.
+        Ok(Some(_)) => fields.text("backupName").map(|_| Pick::stand_in()),
+        Err(noted) => Err(*noted),
+    };
     let operation = operation(kind, fields);
     let container = fields.required("containerName");
     let account = fields.required("storageAccount");
@@ -53,6 +64,8 @@ pub(super) fn read(kind: Kind, restores: &RestorePolicy, fields: &mut Fields) ->
         blob: BlobRef { account: account?, container: container?, name: name? },
         access,
         caller,
+        retention: None,
+        source: None,
     };
     Ok((plan, Credentials { client_secret, access_key }))
 }

@@ -3,19 +3,20 @@
 use std::{fmt::Debug, str::FromStr};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use jiff::{SpanFieldwise, Timestamp, ToSpan, tz::TimeZone};
+use jiff::{Timestamp, tz::TimeZone};
 use proptest::{collection::vec, option, prelude::*, sample::select, string::string_regex};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::{
-    BlobName, BlobRef, Caller, InvalidName, NameSuffix, Secret, ServiceId, ServiceName, StorageAccess,
+    BlobName, BlobRef, Caller, InvalidName, NameSuffix, Pick, Retention, Secret, ServiceId, ServiceName,
+    StorageAccess, Within,
 };
 
 /// The canonical text of a payload, secrets included. Every field is there, absent ones as null.
 fn print(payload: &Payload) -> Value {
     let Payload { plan, credentials, options } = payload;
-    let Plan { kind, service, blob, access, caller } = plan;
+    let Plan { kind, service, blob, access, caller, .. } = plan;
     let (application, tenant) = match caller {
         Caller::App => (None, None),
         Caller::Application { tenant, client_id } => (Some(client_id), Some(tenant)),
@@ -35,7 +36,7 @@ fn print(payload: &Payload) -> Value {
         "subscriptionId": service.subscription,
         "resourceGroup": service.resource_group,
         "apimInstance": service.name,
-        "backupName": blob.name,
+        "backupName": options.pick.is_none().then_some(&blob.name),
         "operation": kind,
         "containerName": blob.container,
         "storageAccount": blob.account,
@@ -49,7 +50,8 @@ fn print(payload: &Payload) -> Value {
         "callbackUrl": exposed(&options.callback_url),
         "target": null,
         "source": options.source,
-        "at": options.at,
+        "backup": options.pick.map(|pick| if pick.verified { "latest-verified" } else { "latest" }),
+        "at": options.pick.and_then(|pick| pick.until),
         "safetyBackup": options.safety_backup,
     })
 }
@@ -62,7 +64,12 @@ fn print_retention(retention: &Retention) -> Value {
         "keepWeekly": retention.keep_weekly,
         "keepMonthly": retention.keep_monthly,
         "keepYearly": retention.keep_yearly,
-        "keepWithin": retention.keep_within.map(|span| span.0),
+        "keepWithin": retention.keep_within,
+        "keepWithinHourly": retention.keep_within_hourly,
+        "keepWithinDaily": retention.keep_within_daily,
+        "keepWithinWeekly": retention.keep_within_weekly,
+        "keepWithinMonthly": retention.keep_within_monthly,
+        "keepWithinYearly": retention.keep_within_yearly,
         "minKeep": retention.min_keep,
     })
 }
@@ -124,9 +131,17 @@ fn access() -> impl Strategy<Value = (StorageAccess, Option<Secret>)> {
 }
 
 fn retention() -> impl Strategy<Value = Retention> {
-    let within =
-        option::of((0..40_i32, 0..30_i32).prop_map(|(days, hours)| SpanFieldwise(days.days().hours(hours))));
-    (any::<[Option<u32>; 7]>(), within).prop_map(|(counts, keep_within)| {
+    let within = || option::of("[1-9][0-9]?m[1-9][0-9]?d".prop_map(|text| text.parse::<Within>().unwrap()));
+    let withins = [within(), within(), within(), within(), within(), within()];
+    (any::<[Option<u32>; 7]>(), withins).prop_map(|(counts, withins)| {
+        let [
+            keep_within,
+            keep_within_hourly,
+            keep_within_daily,
+            keep_within_weekly,
+            keep_within_monthly,
+            keep_within_yearly,
+        ] = withins;
         let [keep_last, keep_hourly, keep_daily, keep_weekly, keep_monthly, keep_yearly, min_keep] = counts;
         Retention {
             keep_last,
@@ -136,6 +151,11 @@ fn retention() -> impl Strategy<Value = Retention> {
             keep_monthly,
             keep_yearly,
             keep_within,
+            keep_within_hourly,
+            keep_within_daily,
+            keep_within_weekly,
+            keep_within_monthly,
+            keep_within_yearly,
             min_keep,
         }
     })
@@ -159,24 +179,32 @@ fn fit(mut payload: Payload) -> Payload {
     let Payload { plan, options, .. } = &mut payload;
     options.name_suffix =
         options.name_suffix.take().filter(|suffix| plan.kind == Kind::Backup && suffix.check(plan).is_ok());
+    match plan.kind {
+        Kind::Backup => (options.source, options.pick) = (None, None),
+        Kind::Restore => options.retention = None,
+    }
+    if options.pick.is_some() {
+        plan.blob.name = Pick::stand_in();
+    }
     let has_zone = options.name_suffix.is_some() || options.retention.is_some();
     options.time_zone = options.time_zone.take().filter(|_| has_zone);
     payload
 }
 
 fn options() -> impl Strategy<Value = Options> {
-    let at = (0..4_000_000_000_i64).prop_map(|second| Timestamp::from_second(second).unwrap());
+    let until = option::of((0..4_000_000_000_i64).prop_map(|second| Timestamp::from_second(second).unwrap()));
+    let pick = (any::<bool>(), until).prop_map(|(verified, until)| Pick { verified, until });
     (
         option::of(name_suffix()),
         option::of(select(vec!["UTC", "Pacific/Auckland", "America/New_York"]).prop_map(zone)),
         option::of(retention()),
         option::of(callback_url()),
         option::of(name::<ServiceName>("source")),
-        option::of(at),
+        option::of(pick),
         any::<Option<bool>>(),
     )
-        .prop_map(|(name_suffix, time_zone, retention, callback_url, source, at, safety_backup)| {
-            Options { name_suffix, time_zone, retention, callback_url, source, at, safety_backup }
+        .prop_map(|(name_suffix, time_zone, retention, callback_url, source, pick, safety_backup)| {
+            Options { name_suffix, time_zone, retention, callback_url, source, pick, safety_backup }
         })
 }
 
@@ -189,7 +217,7 @@ fn payload() -> impl Strategy<Value = Payload> {
     (kind, service, blob, caller(), access(), options()).prop_map(
         |(kind, service, blob, (caller, client_secret), (access, access_key), options)| {
             fit(Payload {
-                plan: Plan { kind, service, blob, access, caller },
+                plan: Plan { kind, service, blob, access, caller, retention: None, source: None },
                 credentials: Credentials { client_secret, access_key },
                 options,
             })

@@ -6,8 +6,6 @@
 use schemars::{JsonSchema, Schema, schema_for};
 use serde_json::{Value, json};
 
-use super::Retention;
-
 const GUID: &str = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}";
 const DOMAIN_LABEL: &str = "[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?";
 const NAME_SUFFIX: &str = r"^(date|([^\p{Cc}\\?#{}]|\{(name|instance|date|time|utc)\})*\{(date|utc)\}([^\p{Cc}\\?#{}]|\{(name|instance|date|time|utc)\})*)$";
@@ -41,7 +39,7 @@ struct Element {
 /// its own. A secret may be given as `env:NAME`.
 pub fn targets_schema() -> Value {
     const OF_A_REQUEST: [&str; 8] =
-        ["operation", "confirm", "retention", "callbackUrl", "target", "source", "at", "safetyBackup"];
+        ["operation", "confirm", "callbackUrl", "target", "source", "backup", "at", "safetyBackup"];
     let (mut own, mut payload) = (schema_for!(Element).to_value(), schema().to_value());
     let (mut properties, of_payload) = (own["properties"].take(), payload["properties"].take());
     if let (Some(properties), Value::Object(of_payload)) = (properties.as_object_mut(), of_payload) {
@@ -57,17 +55,60 @@ pub fn targets_schema() -> Value {
     }
     let required =
         [&own["required"], &payload["required"]].map(|names| names.as_array().cloned().unwrap_or_default());
+    let required = [required.concat(), vec!["backupName".into()]].concat();
     json!({
         "$schema": payload["$schema"],
         "title": "apim-dr targets",
         "type": "array",
+        "$defs": payload["$defs"],
         "items": {
             "type": "object",
             "properties": properties,
-            "required": required.concat(),
+            "required": required,
             "additionalProperties": false,
         },
     })
+}
+
+/// Which recovery points to keep: restic's rules, each of which is enough. Without any, all stay. The newest that was
+/// verified always does, and what nobody may delete.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "describes the object; `Options` reads it")]
+struct Retention {
+    /// The newest ones.
+    keep_last: Option<u32>,
+    /// The newest one of each of so many hours that have one.
+    keep_hourly: Option<u32>,
+    /// The newest one of each of so many days that have one, in the time zone.
+    keep_daily: Option<u32>,
+    /// The newest one of each of so many weeks that have one, from Monday on.
+    keep_weekly: Option<u32>,
+    /// The newest one of each of so many months that have one.
+    keep_monthly: Option<u32>,
+    /// The newest one of each of so many years that have one.
+    keep_yearly: Option<u32>,
+    /// All that are no older than this, counted from the newest one: years, months, days and hours as in `1y5m7d2h`, or
+    /// `P1Y5M7DT2H`.
+    #[schemars(example = &"14d", example = &"P14D")]
+    keep_within: Option<String>,
+    /// The newest one of each hour within this.
+    #[schemars(example = &"2d")]
+    keep_within_hourly: Option<String>,
+    /// The newest one of each day within this.
+    #[schemars(example = &"7d")]
+    keep_within_daily: Option<String>,
+    /// The newest one of each week within this.
+    #[schemars(example = &"1m")]
+    keep_within_weekly: Option<String>,
+    /// The newest one of each month within this.
+    #[schemars(example = &"1y")]
+    keep_within_monthly: Option<String>,
+    /// The newest one of each year within this.
+    #[schemars(example = &"10y")]
+    keep_within_yearly: Option<String>,
+    /// Never fewer verified ones than these, whatever the rules say. Not a rule by itself.
+    min_keep: Option<u32>,
 }
 
 /// A backup or a restore of an Azure API Management service, as `POST /api/backup` and
@@ -101,13 +142,14 @@ struct Body {
     /// Name of the service.
     #[schemars(regex(pattern = format!("^{SERVICE_NAME}$")), example = &"sampleapim")]
     apim_instance: String,
-    /// Name of the blob that a backup writes, or overwrites, and a restore reads.
+    /// Name of the blob that a backup writes, or overwrites, and a restore reads. Absent only where a restore has
+    /// `backup` or `at`.
     #[schemars(
         regex(pattern = r"^[^\p{Cc}\\?#/]+(/[^\p{Cc}\\?#/]+)*$"),
         length(max = 1024),
         example = &"apimbackup"
     )]
-    backup_name: String,
+    backup_name: Option<String>,
     /// Has to agree with the route. A restore has to say so, here or in `confirm`.
     #[schemars(extend("enum" = ["backup", "restore", null]))]
     operation: Option<String>,
@@ -141,7 +183,8 @@ struct Body {
     /// Time zone of that date and time, by its IANA or Windows name. Absent: that of `target`, or UTC.
     #[schemars(example = &"Pacific/Auckland", example = &"New Zealand Standard Time")]
     time_zone: Option<String>,
-    /// Known, but not carried out by this version: which recovery points to keep.
+    /// Of a backup: which recovery points of the service stay in this container once the backup was verified. Absent:
+    /// all.
     retention: Option<Retention>,
     /// Known, but not carried out by this version: https URL to call at the end.
     #[schemars(
@@ -154,10 +197,13 @@ struct Body {
     /// A configured target: stands in for the fields that are left out, secrets included.
     #[schemars(example = &"primary")]
     target: Option<String>,
-    /// Known, but not carried out by this version: the service whose recovery points are meant.
+    /// Of a restore: the service whose recovery point it reads. Absent: that of the target, else `apimInstance`.
     #[schemars(regex(pattern = format!("^{SERVICE_NAME}$")), example = &"sampleapim")]
     source: Option<String>,
-    /// Known, but not carried out by this version: restore the newest recovery point up to this instant.
+    /// Of a restore: the recovery point to read, in place of `backupName`: `latest`, `latest-verified`, or a name.
+    #[schemars(example = &"latest-verified")]
+    backup: Option<String>,
+    /// Of a restore: the newest recovery point that was started up to this instant.
     #[schemars(extend("format" = "date-time"), example = &"2026-11-30T01:00:00Z")]
     at: Option<String>,
     /// Known, but not carried out by this version: back up the service before it is overwritten.

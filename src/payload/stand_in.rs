@@ -1,15 +1,19 @@
 //! `"target": "primary"`: a configured target in place of fields, so that a caller need send no secret.
 
 use super::fields::{Fields, Noted};
-use crate::domain::{Caller, Secret, StorageAccess, Target};
+use crate::domain::{Caller, Kind, Secret, StorageAccess, Target};
 
 /// Lets the target that the body names stand in for the fields that the body leaves out.
 ///
 /// A secret stands in only where it belongs: the target's client secret is never sent for another application or
 /// tenant, nor its key for another account, nor on behalf of anybody but the target's own caller: whoever signs in
 /// otherwise could hand it to a service of their own.
-pub(super) fn stand_in(fields: &mut Fields, targets: &[Target]) -> Result<(), Noted> {
-    let Some(name) = fields.text("target")? else { return Ok(()) };
+pub(super) fn stand_in<'a>(
+    kind: Kind,
+    fields: &mut Fields,
+    targets: &'a [Target],
+) -> Result<Option<&'a Target>, Noted> {
+    let Some(name) = fields.text("target")? else { return Ok(None) };
     let Some(target) = targets.iter().find(|target| target.name.as_str() == name) else {
         let names: Vec<_> = targets.iter().map(|target| target.name.as_str()).collect();
         let remedy = match names.as_slice() {
@@ -57,13 +61,20 @@ pub(super) fn stand_in(fields: &mut Fields, targets: &[Target]) -> Result<(), No
     fields.fill("apimInstance", plan.service.name.as_str());
     fields.fill("storageAccount", account);
     fields.fill("containerName", plan.blob.container.as_str());
-    fields.fill("backupName", plan.blob.name.as_str());
+    if kind == Kind::Backup {
+        fields.fill("backupName", plan.blob.name.as_str());
+    } else {
+        fields.fill("source", plan.service.name.as_str());
+        if !fields.gives("backup") && !fields.gives("at") {
+            fields.fill("backupName", plan.blob.name.as_str());
+        }
+    }
     if fields.gives("nameSuffix")
         && let Some(zone) = zone.iana_name()
     {
         fields.fill("timeZone", zone);
     }
-    Ok(())
+    Ok(Some(target))
 }
 
 #[cfg(test)]
@@ -73,7 +84,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        domain::Kind,
+        domain::{Choice, Kind},
         payload::{
             Parsed, Problem, RestorePolicy, parse, parse_targets,
             samples::{self, KEY, SECRET, check},
@@ -150,7 +161,10 @@ mod tests {
                 parse(Kind::Backup, body.to_string().as_bytes(), &RestorePolicy::default(), &targets);
             let Parsed { payload, warnings } = parsed.unwrap();
             assert_eq!(warnings, Vec::<String>::new());
-            payload.into_order().unwrap().naming.map(|naming| naming.zone.iana_name().unwrap().to_owned())
+            match payload.into_order().unwrap().choice {
+                Choice::Dated(naming) => naming.zone.iana_name().map(str::to_owned),
+                _ => None,
+            }
         };
         assert_eq!(naming(&json!({})), None);
         assert_eq!(naming(&json!({ "nameSuffix": "date" })).as_deref(), Some("Pacific/Auckland"));

@@ -9,7 +9,7 @@ use super::{
     options::Options,
     order,
 };
-use crate::domain::{Kind, NameSuffix, Schedule, Target, TargetName, zone};
+use crate::domain::{Kind, NameSuffix, Policy, Schedule, Target, TargetName, zone};
 
 /// Fields that later versions carry out.
 const NOT_YET: [&str; 4] = ["rpo", "standby", "drill", "drillSchedule"];
@@ -62,7 +62,7 @@ fn target(name: Read<TargetName>, default: Option<&Schedule>, fields: &mut Field
     let schedule = fields.optional("schedule");
     let zone = fields.checked("timeZone", zone::parse);
     let suffix = fields.optional::<NameSuffix>("nameSuffix");
-    let order = order::read(Kind::Backup, &RestorePolicy::default(), fields);
+    let order = order::read(Kind::Backup, &RestorePolicy::default(), &Ok(None), fields);
     if let (Ok((plan, _)), Ok(suffix)) = (&order, &suffix)
         && let Err(error) = suffix.clone().unwrap_or_default().check(plan)
     {
@@ -72,7 +72,7 @@ fn target(name: Read<TargetName>, default: Option<&Schedule>, fields: &mut Field
         };
         fields.note(name, detail, error.remedy);
     }
-    let options = Options::read(Kind::Backup, fields);
+    let options = Options::read(Kind::Backup, Ok(None), fields);
     fields.problems.extend(options.not_carried_out());
     for later in NOT_YET {
         fields.not_yet(later);
@@ -86,11 +86,13 @@ fn target(name: Read<TargetName>, default: Option<&Schedule>, fields: &mut Field
             "take one of those that `apim-dr schema --targets` prints",
         );
     }
-    let (plan, credentials) = order?;
+    let (mut plan, credentials) = order?;
+    let zone = zone?.unwrap_or(TimeZone::UTC);
+    plan.retention = options.retention.map(|rules| Policy { rules, time_zone: zone.clone() });
     let target = Target {
         name: name?,
         schedule: schedule?.or_else(|| default.cloned()).ok_or(Noted)?,
-        zone: zone?.unwrap_or(TimeZone::UTC),
+        zone,
         suffix: suffix?.unwrap_or_default(),
         plan,
         credentials,
@@ -211,7 +213,6 @@ mod tests {
         targets[6] (key).accessKey: not base64; copy the key of the storage account whole, without white space or line breaks
         targets[7] (more).nameSuffix: not valid; write date, or a template of {name}, {instance}, {date}, {time} and {utc}; braces have no other use
         targets[7] (more).confirm: confirms a restore, and backups start here; send it to the restore route, or leave it out
-        targets[7] (more).retention: known, but not carried out by this version; leave it out
         targets[7] (more).rpo: known, but not carried out by this version; leave it out
         targets[7] (more).standby: known, but not carried out by this version; leave it out
         targets[7] (more).drill: known, but not carried out by this version; leave it out

@@ -143,7 +143,7 @@ fn request_chain(plan: &Plan, name: &BlobName) -> Path {
     Path::from(format!("requests/{}", digest(&parts)))
 }
 
-fn digest(parts: &[&str]) -> String {
+pub(super) fn digest(parts: &[&str]) -> String {
     let mut digest = Sha256::new();
     for part in parts {
         digest.update(part.len().to_be_bytes());

@@ -2,6 +2,7 @@
 //!
 //! Two verbs only, create if absent and delete; see docs/records.md for every object.
 
+mod catalog;
 mod chain;
 mod claims;
 mod journal;

@@ -87,6 +87,10 @@ pub const SETTINGS: &[Setting] = &[
         "the cloud's",
         "blobs of a storage account, in place of the cloud's, with {account} for its name",
     ),
+    secret(
+        "APIM_DR_BLOB_CONNECTION",
+        "what opens storage accounts of backups whose key no request brings: connection strings, with a key or a SAS, between blanks",
+    ),
     plain("APIM_DR_API_VERSION", "2024-05-01", "api-version of API Management"),
     plain(
         "APIM_DR_ALLOW_HTTP_LOOPBACK",

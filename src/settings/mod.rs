@@ -21,8 +21,8 @@ pub use records::{RecordsContainer, RecordsPlace};
 
 use crate::{
     azure::{
-        ApiVersion, ArmConfig, Cloud, Credential, Endpoints, Limits, Overrides, TokenConfig, TokenEndpoint,
-        secure,
+        ApiVersion, ArmConfig, BlobService, Cloud, Credential, Endpoints, Limits, Overrides, TokenConfig,
+        TokenEndpoint, secure,
     },
     domain::{ClientId, Schedule, Secret, Target, TenantId},
     keys::StateKey,
@@ -81,6 +81,8 @@ pub struct Settings {
     pub warnings: Vec<String>,
     pub records: RecordsPlace,
     pub state_key: Option<StateKey>,
+    /// What opens accounts of backups for which a request brings no key.
+    pub blob_connections: Vec<BlobService>,
     pub under_host: bool,
     pub listen: SocketAddr,
     /// `None`: whoever reaches us may call. Never under the host, which has its own.
@@ -152,6 +154,7 @@ impl Settings {
         let arm = reader.arm(under_host, allow_http_loopback);
         let endpoints = arm.as_ref().map(|arm| &arm.endpoints);
         let records = reader.records(under_host, endpoints, allow_http_loopback);
+        let blob_connections = reader.blob_connections(allow_http_loopback);
         let state_key = reader.parse(
             "APIM_DR_STATE_KEY",
             "give 32 bytes in base64, as `openssl rand -base64 32` prints them",
@@ -181,6 +184,7 @@ impl Settings {
             warnings,
             records,
             state_key,
+            blob_connections,
             under_host,
             listen,
             caller_keys,

@@ -10,6 +10,7 @@ use crate::{
 
 const RECORDS: &str = "APIM_DR_RECORDS";
 const CONNECTION: &str = "APIM_DR_RECORDS_CONNECTION";
+const BLOBS: &str = "APIM_DR_BLOB_CONNECTION";
 const HOST: &str = "AzureWebJobsStorage";
 const HOST_ACCOUNT: &str = "AzureWebJobsStorage__accountName";
 const HOST_URI: &str = "AzureWebJobsStorage__blobServiceUri";
@@ -90,6 +91,22 @@ fn parse(text: &str) -> Result<Named, ()> {
 }
 
 impl Reader<'_> {
+    /// Connection strings of the accounts that backups lie in, between white space.
+    pub(super) fn blob_connections(&mut self, allow_http_loopback: bool) -> Vec<BlobService> {
+        let text = self.environment.get(BLOBS).unwrap_or_default();
+        let mut services: Vec<BlobService> = Vec::new();
+        for text in text.split_whitespace() {
+            match BlobService::from_connection(text, None, allow_http_loopback) {
+                Ok(service) if services.iter().any(|other| other.account == service.account) => {
+                    self.problem(BLOBS, "give one connection string for each account");
+                }
+                Ok(service) => services.push(service),
+                Err(must) => self.problem(BLOBS, must),
+            }
+        }
+        services
+    }
+
     /// Where something is wrong, a directory stands in.
     pub(super) fn records(
         &mut self,

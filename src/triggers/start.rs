@@ -37,15 +37,15 @@ pub(super) async fn start(
     let app = gate.app().await?;
     let Parsed { payload, mut warnings } =
         payload::parse(kind, &body, &app.restore_policy, app.targets()).map_err(ProblemDetails::invalid)?;
-    let Order { plan, naming, credentials } = payload.into_order().map_err(ProblemDetails::invalid)?;
+    let Order { plan, choice, credentials } = payload.into_order().map_err(ProblemDetails::invalid)?;
     let link = Link::new(&app, &parts.headers, &parts.uri)?;
     let cause = match key(kind, &parts, &body, &app)? {
         Some(key) => key,
-        None => Cause::request(&plan, naming.as_ref()),
+        None => Cause::request(&plan, &choice),
     };
     let may_queue = query_value(&parts.uri, "queue").is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let if_busy = if may_queue { IfBusy::Wait } else { IfBusy::Refuse };
-    let plan = workflows::named(app.ports(), plan, naming.as_ref());
+    let plan = workflows::choose(app.ports(), plan, &choice).await.map_err(refused)?;
     let opened = workflows::open(app.ports(), plan, &credentials, &cause, if_busy).await;
     let Opened { operation, joined } = opened.map_err(refused)?;
     if joined && !matches!(cause, Cause::Key { .. }) {
@@ -93,6 +93,10 @@ fn refused(error: Error) -> ProblemDetails {
         Error::OtherBody => ProblemDetails::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "this Idempotency-Key was used before, with another body; nothing was started. Use a new key for a new request",
+        ),
+        Error::NoRecoveryPoint { .. } => ProblemDetails::new(
+            StatusCode::NOT_FOUND,
+            format!("{error}; nothing was started. See what there is: apim-dr list"),
         ),
         Error::Records { source: source @ RecordsError::Corrupt { .. }, .. } => {
             tracing::error!(error = &source as &dyn std::error::Error, "opening an operation failed");

@@ -13,11 +13,12 @@ use super::{
     open::finish_opening,
     record::{again, closed, failed, last, log, record, record_answer, record_kept_answer, then},
     recover,
+    verify::{self, Sighted},
 };
 use crate::{
     domain::{
         Answer, AttemptId, AzureError, BlobLook, Caller, Credentials, Entry, Event, Failure, FailureKind,
-        Kind, MAX_WATCH, Operation, OperationId, POST_MARGIN, POST_TIMEOUT, Phase, Verification, later,
+        Kind, MAX_WATCH, Operation, OperationId, POST_MARGIN, POST_TIMEOUT, Phase, Tier, later,
     },
     ports::{Access, Appended, Hold, Order, Poll, Ports, ReadError, RecordsError},
 };
@@ -70,10 +71,7 @@ pub(super) async fn advance(ports: &Ports, id: OperationId, turn: Turn<'_>) -> R
         Phase::Pending => Box::pin(start(ports, entry, turn.may_start)).await,
         Phase::Starting => Box::pin(recover::resolve(ports, entry, turn.may_start)).await,
         Phase::Running => Box::pin(poll(ports, entry, turn.may_start)).await,
-        Phase::Verifying => {
-            let verification = verify(&entry.operation);
-            record(ports, entry, Event::Verified { verification }).await
-        }
+        Phase::Verifying => Box::pin(verify::verify(ports, entry)).await,
         Phase::Succeeded | Phase::Failed | Phase::Canceled | Phase::Skipped => Ok(closed(ports, entry).await),
     }
 }
@@ -116,26 +114,30 @@ async fn start(ports: &Ports, entry: Entry, may_start: &(dyn Fn() -> bool + Sync
         Err(error @ RecordsError::Corrupt { .. }) => return wait(ports, entry, error.to_string()).await,
         Err(source) => return Err(unreached(source)),
     }
-    match ports.azure.service(&plan.service, &access).await {
-        Ok(service) if service.is_idle() => {}
+    let tier = match ports.azure.service(&plan.service, &access).await {
+        Ok(service) if service.is_idle() => service.tier,
         Ok(service) => return wait(ports, entry, format!("the service is busy: it is {service}")).await,
         Err(ReadError::Transient(error)) => return wait(ports, entry, error.to_string()).await,
         Err(ReadError::Definite(error)) => return record(ports, entry, refused(error)).await,
-    }
+    };
     let blob = match plan.kind {
         Kind::Backup => ports.blobs.look(&plan.blob, access.credentials.access_key.as_ref()).await,
-        Kind::Restore => BlobLook::Unread { reason: "a restore does not write it".to_owned() },
+        Kind::Restore => match verify::sight(ports, operation, &access, tier.as_ref()).await? {
+            Sighted::Fit(blob) => blob,
+            Sighted::Wait { reason } => return wait(ports, entry, reason).await,
+            Sighted::Unfit(error) => return record(ports, entry, refused(error)).await,
+        },
     };
-    post(ports, entry, &access, blob, may_start).await
+    post(ports, entry, &access, (tier, blob), may_start).await
 }
 
-/// Writes down that it starts, posts, and writes down what became of that. The service was just seen idle, and then
-/// `blob`.
+/// Writes down that it starts, posts, and writes down what became of that. The service was just `seen` idle, of this
+/// tier, and then the blob.
 pub(super) async fn post(
     ports: &Ports,
     entry: Entry,
     access: &Access,
-    blob: BlobLook,
+    seen: (Option<Tier>, BlobLook),
     may_start: &(dyn Fn() -> bool + Sync),
 ) -> Result<Step, Error> {
     let operation = &entry.operation;
@@ -145,7 +147,8 @@ pub(super) async fn post(
     }
     let attempt = AttemptId::random();
     let post_until = later(ports.azure.now(), POST_TIMEOUT + POST_MARGIN);
-    let started = then(ports, &entry, Event::Started { attempt, post_until, blob })?;
+    let (tier, blob) = seen;
+    let started = then(ports, &entry, Event::Started { attempt, post_until, blob, tier })?;
     match ports.journal.append(&started).await {
         Ok(Appended::Written) => log(&started),
         Ok(Appended::Taken) => return Ok(Step { next: Next::At(operation.due), operation: entry.operation }),
@@ -228,14 +231,6 @@ pub(super) async fn access_for_watching(ports: &Ports, operation: &Operation) ->
         }
         Err(source) => Err(Error::Records { action: "watching", id: operation.id, source }),
     }
-}
-
-fn verify(operation: &Operation) -> Verification {
-    let reason = match operation.plan.kind {
-        Kind::Backup => "this version does not look for the blob afterwards",
-        Kind::Restore => "this version does not look at the service after a restore",
-    };
-    Verification::Unverified { reason: reason.to_owned() }
 }
 
 async fn wait(ports: &Ports, entry: Entry, reason: String) -> Result<Step, Error> {

@@ -1,7 +1,7 @@
 //! Why a workflow stopped.
 
 use crate::{
-    domain::{IllegalEvent, OperationId, ServiceName, TargetName},
+    domain::{ContainerRef, IllegalEvent, OperationId, ServiceName, TargetName},
     ports::RecordsError,
 };
 
@@ -12,6 +12,8 @@ pub enum Error {
     NotFound(OperationId),
     #[error("operation {holder} has {service}")]
     Busy { service: ServiceName, holder: OperationId },
+    #[error("the catalogue has no {what} of {service} in {container}")]
+    NoRecoveryPoint { what: String, service: ServiceName, container: ContainerRef },
     #[error("the idempotency key was used before, with another body")]
     OtherBody,
     #[error("{action} operation {id} failed")]
@@ -32,6 +34,12 @@ pub enum Error {
         #[source]
         source: RecordsError,
     },
+    #[error("reading the catalogue of {service} failed")]
+    Catalog {
+        service: ServiceName,
+        #[source]
+        source: RecordsError,
+    },
     #[error("operation {id} is in a state from which it cannot go on")]
     Illegal {
         id: OperationId,
@@ -47,6 +55,7 @@ impl Error {
             self,
             Self::Records { source: RecordsError::Store { .. }, .. }
                 | Self::Schedule { source: RecordsError::Store { .. }, .. }
+                | Self::Catalog { source: RecordsError::Store { .. }, .. }
                 | Self::Sweep { .. }
         )
     }

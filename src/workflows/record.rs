@@ -5,12 +5,14 @@ use std::time::Duration;
 use super::{
     Error,
     advance::{Next, Step},
+    retire::retire_after,
 };
 use crate::{
     domain::{
-        Answer, AttemptId, Credentials, Entry, Event, Failure, MAX_WATCH, Operation, OperationId, later,
+        Answer, AttemptId, Credentials, Entry, Event, Failure, MAX_WATCH, Operation, OperationId,
+        RecoveryPoint, later,
     },
-    ports::{Appended, Ports},
+    ports::{Appended, Ports, RecordsError},
 };
 
 /// How long an answer is tried to be written down: while the process lives, it is the only one that knows.
@@ -109,10 +111,19 @@ pub(super) async fn written(ports: &Ports, entry: Entry) -> Step {
 
 /// Closing may be left half done: the marker stays, and a sweep closes again.
 pub(super) async fn closed(ports: &Ports, entry: Entry) -> Step {
-    if let Err(error) = ports.journal.close(&entry).await {
+    if let Err(error) = close(ports, &entry).await {
         tracing::warn!(operation.id = %entry.operation.id, error = &error as &dyn std::error::Error, "closing is not finished; the next sweep does it");
     }
     Step { next: Next::Closed, operation: entry.operation }
+}
+
+/// A recovery point is in the catalogue, and has its effect on older ones, before nothing names the operation any more.
+async fn close(ports: &Ports, entry: &Entry) -> Result<(), RecordsError> {
+    if let Some(point) = RecoveryPoint::of(&entry.operation) {
+        ports.catalog.record(&point).await?;
+        retire_after(ports, &entry.operation, &point).await;
+    }
+    ports.journal.close(entry).await
 }
 
 /// Nothing was learned: the same state, later.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Attempt, AzureError, BlobLook, Conclusion, Entry, Event, Failure, Kind, Operation, Sight, later,
+        Attempt, AzureError, BlobLook, Conclusion, Entry, Event, Failure, Kind, Operation, Sight, Tier, later,
     },
     ports::{Access, Poll, Ports, ReadError},
 };
@@ -85,9 +85,9 @@ async fn look(
     if let Some(until) = post_may_be_under_way(ports, operation) {
         return Ok(Step { next: Next::At(until), operation: entry.operation });
     }
-    let busy = match service {
-        Ok(service) if service.is_idle() => None,
-        Ok(service) => Some(service.to_string()),
+    let (busy, tier) = match service {
+        Ok(service) if service.is_idle() => (None, service.tier),
+        Ok(service) => (Some(service.to_string()), None),
         Err(error) => return unseen(ports, entry, error).await,
     };
     let blob = match (plan.kind, &busy) {
@@ -116,7 +116,9 @@ async fn look(
         Conclusion::StartAgain if access.caller != plan.caller => {
             record(ports, entry, failed(Failure::unknown(lost))).await
         }
-        Conclusion::StartAgain => Box::pin(start_again(ports, entry, access, sight, may_start)).await,
+        Conclusion::StartAgain => {
+            Box::pin(start_again(ports, entry, access, (tier, sight.blob), may_start)).await
+        }
     }
 }
 
@@ -130,11 +132,11 @@ async fn start_again(
     ports: &Ports,
     entry: Entry,
     access: &Access,
-    sight: Sight,
+    seen: (Option<Tier>, BlobLook),
     may_start: &(dyn Fn() -> bool + Sync),
 ) -> Result<Step, Error> {
     match ports.azure.prepare(&entry.operation.plan, access).await {
-        Ok(()) => post(ports, entry, access, sight.blob, may_start).await,
+        Ok(()) => post(ports, entry, access, seen, may_start).await,
         Err(ReadError::Transient(error)) => {
             tracing::warn!(operation.id = %entry.operation.id, azure.error = %error, "it cannot be started again now");
             Ok(again(ports, entry, PAUSE))

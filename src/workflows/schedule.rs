@@ -8,7 +8,7 @@ use std::{
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Error, IfBusy, Opened, open};
+use super::{Error, IfBusy, Opened, choose::is_used, open};
 use crate::{
     domain::{Operation, Target, TargetName},
     ports::{Cause, Ports, Since},
@@ -133,7 +133,11 @@ async fn open_slot(
     since: Since,
 ) -> Result<Option<Operation>, Error> {
     let cause = Cause::Slot { target: target.name.clone(), instant };
-    let plan = target.scheduled(instant, since.changed.then_some(since.at));
+    let mut plan = target.scheduled(instant, since.changed.then_some(since.at));
+    if is_used(ports, &plan).await? {
+        // By a backup of that day that the schedule knows nothing of.
+        plan = target.by_hand(instant);
+    }
     let Opened { operation, joined } = open(ports, plan, &target.credentials, &cause, IfBusy::Wait).await?;
     Ok((!joined).then_some(operation))
 }

@@ -17,7 +17,7 @@ fn reader(emulator: &Emulator, more: &[(&str, &str)]) -> BlobReader {
     let own = emulator.settings().into_iter().map(|(name, value)| (name.to_owned(), value));
     let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let arm = Settings::read(&own.chain(more).collect()).arm.unwrap();
-    BlobReader::new(arm.endpoints.clone(), Arm::new(arm, Arc::new(SystemClock)).storage())
+    BlobReader::new(arm.endpoints.clone(), Arm::new(arm, Arc::new(SystemClock)).storage(), Vec::new())
 }
 
 fn blob(container: &str, name: &str) -> BlobRef {
@@ -61,7 +61,9 @@ async fn a_look_tells_a_blob_from_none_and_none_from_a_missing_container() {
                 .into_iter()
                 .find(|(found, ..)| found == name)
                 .unwrap();
-            assert_eq!(reader.look(&blob, access_key).await, BlobLook::Present { e_tag, size: 6 });
+            let BlobLook::Present(seen) = reader.look(&blob, access_key).await else { panic!("it is there") };
+            assert_eq!((seen.e_tag, seen.size), (e_tag, 6));
+            assert!(seen.modified.is_some() && seen.locked.is_none());
         }
         let look = reader.look(&blob("elsewhere", "apimbackup"), access_key).await;
         assert!(reason(look).contains("create the container"));

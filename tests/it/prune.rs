@@ -14,7 +14,7 @@ use apim_dr::{
     domain::{Entry, Event, Kind, Operation, OperationId, Plan},
     emulator::accounts,
     keys::StateKey,
-    payload::{self, Order, RestorePolicy},
+    payload::{self, RestorePolicy},
     ports::{Cause, Journal as _, Opening, Ports},
     records::Records,
     workflows::{Driver, IfBusy, Opened, Swept, open},
@@ -104,8 +104,8 @@ impl ObjectStore for Counting {
 fn plan() -> (Plan, apim_dr::domain::Credentials) {
     let body = seed("backup").to_string();
     let parsed = payload::parse(Kind::Backup, body.as_bytes(), &RestorePolicy::default(), &[]).unwrap();
-    let Order { plan, credentials, .. } = parsed.payload.into_order().unwrap();
-    (plan, credentials)
+    let order = parsed.payload.into_order().unwrap();
+    (order.plan, order.credentials)
 }
 
 /// Records in which so many operations were opened and closed at one time.

@@ -91,6 +91,8 @@ fn plan() -> Plan {
         },
         access: StorageAccess::AccessKey,
         caller: access().caller,
+        retention: None,
+        source: None,
     }
 }
 

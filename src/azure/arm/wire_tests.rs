@@ -21,6 +21,8 @@ fn plan(access: StorageAccess) -> Plan {
         },
         access,
         caller: Caller::App,
+        retention: None,
+        source: None,
     }
 }
 

@@ -12,12 +12,15 @@ use std::{
 
 use apim_dr::{
     domain::{
-        Answer, AttemptId, AzureError, BlobLook, BlobRef, Continuation, Kind, Operation, Phase, Plan,
-        RequestIds, Secret, ServiceId, ServiceName, ServiceStatus,
+        Answer, AttemptId, AzureError, BlobLook, BlobRef, ContainerRef, Continuation, Kind, Operation, Phase,
+        Plan, RequestIds, Secret, Seen, ServiceId, ServiceName, ServiceStatus,
     },
     emulator::accounts,
     keys::StateKey,
-    ports::{Access, ApiManagement, Blobs, Clock, Deadlines, Journal as _, Order, Poll, Ports, ReadError},
+    ports::{
+        Access, ApiManagement, Blobs, Clock, Deadlines, Deletion, Journal as _, Listed, Order, Poll, Ports,
+        ReadError,
+    },
     records::Records,
 };
 use async_trait::async_trait;
@@ -173,7 +176,26 @@ impl World {
         self.settle();
         match self.blobs.lock().unwrap().get(name) {
             None => BlobLook::Absent,
-            Some(writers) => BlobLook::Present { e_tag: writers.len().to_string(), size: 1 },
+            Some(writers) => BlobLook::Present(seen(writers.len())),
+        }
+    }
+
+    fn list(&self) -> Vec<Listed> {
+        self.settle();
+        let blobs = self.blobs.lock().unwrap();
+        blobs.iter().map(|(name, writers)| Listed { name: name.clone(), seen: seen(writers.len()) }).collect()
+    }
+
+    fn delete(&self, blob: &BlobRef, expected: &Seen) -> Deletion {
+        self.settle();
+        let mut blobs = self.blobs.lock().unwrap();
+        match blobs.get(blob.name.as_str()) {
+            None => Deletion::Gone,
+            Some(writers) if !seen(writers.len()).is_same(expected) => Deletion::Changed,
+            Some(_) => {
+                blobs.remove(blob.name.as_str());
+                Deletion::Deleted
+            }
         }
     }
 
@@ -269,6 +291,11 @@ pub(super) struct Process {
     ahead: Mutex<SignedDuration>,
 }
 
+/// A blob that was written so often.
+fn seen(writes: usize) -> Seen {
+    Seen { e_tag: writes.to_string(), size: 1, modified: None, md5: None, locked: None }
+}
+
 fn scripted() -> AzureError {
     AzureError::local("it was scripted")
 }
@@ -297,11 +324,13 @@ impl Process {
     pub(super) fn ports(self: &Arc<Self>) -> Ports {
         let deadline = self.world.deadline;
         let store = Store { store: self.world.store.clone(), fate: self.fate.clone() };
+        let records = Arc::new(Records::on(Arc::new(store), self.world.key.clone()));
         Ports {
             clock: self.clone(),
             azure: self.clone(),
             blobs: self.clone(),
-            journal: Arc::new(Records::on(Arc::new(store), self.world.key.clone())),
+            catalog: records.clone(),
+            journal: records,
             deadlines: Deadlines { backup: deadline, restore: deadline * 2 },
             settle: SETTLE,
         }
@@ -412,6 +441,24 @@ impl Blobs for Process {
     async fn look(&self, blob: &BlobRef, _: Option<&Secret>) -> BlobLook {
         let look = async { self.world.blob(blob.name.as_str()) };
         self.fate.meet(Deed::Read, look, || BlobLook::Unread { reason: "it was scripted".to_owned() }).await
+    }
+
+    fn list<'a>(
+        &'a self,
+        _: &'a ContainerRef,
+        _: Option<&'a Secret>,
+    ) -> BoxStream<'a, Result<Listed, String>> {
+        let list = async {
+            let list = async { self.world.list().into_iter().map(Ok).collect() };
+            self.fate.meet(Deed::Read, list, || vec![Err("it was scripted".to_owned())]).await
+        };
+        stream::once(list).flat_map(stream::iter).boxed()
+    }
+
+    async fn delete(&self, blob: &BlobRef, seen: &Seen, _: Option<&Secret>) -> Deletion {
+        let delete = async { self.world.delete(blob, seen) };
+        let failed = || Deletion::Unknown { reason: "it was scripted".to_owned() };
+        self.fate.meet(Deed::Write, delete, failed).await
     }
 }
 

@@ -1,0 +1,292 @@
+//! Retention: older recovery points go, after a backup that was verified, or when somebody says so by hand.
+//!
+//! A restore that is open keeps its container as it is. So that none is overlooked, whoever deletes says so first, in
+//! the records, and then looks for open restores; whoever restores has its marker in the records first, and then looks
+//! whether somebody deletes. A blob goes only if it is still the one that was seen.
+
+use std::time::Duration;
+
+use futures::{StreamExt as _, stream};
+
+use super::stock::{Item, Stock, Whereabouts, note, take_stock};
+use crate::{
+    domain::{
+        BlobLook, Candidate, ContainerRef, Deleted, Fate, Kind, Operation, OperationId, Policy, Reason,
+        RecoveryPoint, Secret, Seen, ServiceName, later,
+    },
+    ports::{Deletion, Mark, Ports, RecordsError},
+};
+
+/// How long a mark says that a blob is about to be deleted.
+const MARKED: Duration = Duration::from_mins(5);
+/// What must be left of that when a deletion begins: more than it may take, with all repeats.
+const MARGIN: Duration = Duration::from_mins(1);
+/// How many are deleted between two looks for restores.
+const BATCH: usize = 50;
+const AT_ONCE: usize = 8;
+/// How many go after one backup: the next one goes on.
+const AFTER_A_BACKUP: usize = 200;
+
+/// A service's recovery points in one container, and what is to become of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Shelf<'a> {
+    pub service: &'a ServiceName,
+    pub container: &'a ContainerRef,
+    pub policy: &'a Policy,
+    pub access_key: Option<&'a Secret>,
+}
+
+/// What becomes of each recovery point that stands, newest first.
+#[derive(Debug, Default)]
+pub struct Retirement {
+    pub points: Vec<(RecoveryPoint, Outcome)>,
+    /// Why nothing goes, whatever the rules say.
+    pub halted: Option<String>,
+    pub unreadable: Vec<RecordsError>,
+}
+
+/// What becomes of a recovery point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Kept(Vec<Reason>),
+    /// No rule keeps it.
+    ToGo,
+    Deleted,
+    /// No rule keeps it, but nobody may delete it now.
+    KeptByLock {
+        reason: String,
+    },
+    /// No rule keeps it; another run may delete it.
+    Postponed {
+        reason: String,
+    },
+    /// It is not in its container any more: somebody else deleted it.
+    Gone,
+    /// Somebody else wrote another blob under its name: it is not ours to delete.
+    Overwritten,
+    /// Nobody could see whether it is there.
+    Unseen,
+}
+
+impl Retirement {
+    pub fn to_go(&self) -> usize {
+        self.points.iter().filter(|(_, outcome)| *outcome == Outcome::ToGo).count()
+    }
+
+    pub fn deleted(&self) -> usize {
+        self.points.iter().filter(|(_, outcome)| *outcome == Outcome::Deleted).count()
+    }
+}
+
+/// What would go, and why the rest stays. Changes nothing.
+pub async fn plan_retirement(ports: &Ports, shelf: Shelf<'_>) -> Result<Retirement, RecordsError> {
+    let (mut retirement, _) = decide(ports, shelf, take(ports, shelf).await?);
+    let to_go = retirement.points.iter_mut().filter(|(_, outcome)| *outcome == Outcome::ToGo);
+    // A listing does not tell who holds a blob.
+    let looks = stream::iter(to_go).map(async |(point, outcome)| {
+        if let BlobLook::Present(Seen { locked: Some(reason), .. }) =
+            ports.blobs.look(&point.blob, shelf.access_key).await
+        {
+            *outcome = Outcome::KeptByLock { reason };
+        }
+    });
+    looks.buffer_unordered(AT_ONCE).collect::<()>().await;
+    Ok(retirement)
+}
+
+/// Deletes what no rule keeps, at most so many.
+pub async fn retire(ports: &Ports, shelf: Shelf<'_>, most: usize) -> Result<Retirement, RecordsError> {
+    let stock = take(ports, shelf).await?;
+    note(ports, &stock).await?;
+    let (mut retirement, seen) = decide(ports, shelf, stock);
+    let to_go: Vec<_> = (0..retirement.points.len())
+        .filter(|index| retirement.points[*index].1 == Outcome::ToGo)
+        // The oldest first.
+        .rev()
+        .collect();
+    let (now, later_on) = to_go.split_at(to_go.len().min(most));
+    for index in later_on {
+        let reason = format!("{most} go at a time");
+        retirement.points[*index].1 = Outcome::Postponed { reason };
+    }
+    for batch in now.chunks(BATCH) {
+        let points: Vec<_> =
+            batch.iter().map(|index| (&retirement.points[*index].0, &seen[*index])).collect();
+        let outcomes = delete_batch(ports, shelf, &points).await?;
+        for (index, outcome) in batch.iter().zip(outcomes) {
+            retirement.points[*index].1 = outcome;
+        }
+    }
+    Ok(retirement)
+}
+
+/// After a backup that was verified, as its plan says. What fails is told, and left for the next one.
+pub(super) async fn retire_after(ports: &Ports, operation: &Operation, point: &RecoveryPoint) {
+    let Some(policy) = operation.plan.retention.as_ref().filter(|_| point.is_verified()) else { return };
+    let container = point.blob.place();
+    let retired = async {
+        let credentials = ports.journal.credentials(operation).await?;
+        let access_key = credentials.access_key.as_ref();
+        let shelf = Shelf { service: &point.service.name, container: &container, policy, access_key };
+        retire(ports, shelf, AFTER_A_BACKUP).await
+    };
+    match retired.await {
+        Ok(retirement) => {
+            if let Some(reason) = &retirement.halted {
+                tracing::warn!(operation.id = %operation.id, "retention deletes nothing: {reason}");
+            }
+            for error in &retirement.unreadable {
+                tracing::warn!("retention passes over what it cannot read: {error}");
+            }
+            let deleted = retirement.deleted();
+            tracing::info!(operation.id = %operation.id, points = retirement.points.len(), deleted, "retention looked at what there is");
+        }
+        Err(error) => {
+            tracing::warn!(
+                operation.id = %operation.id,
+                error = &error as &dyn std::error::Error,
+                "retention is not finished; the next backup goes on"
+            );
+        }
+    }
+}
+
+async fn take(ports: &Ports, shelf: Shelf<'_>) -> Result<Stock, RecordsError> {
+    take_stock(ports, std::slice::from_ref(shelf.service), shelf.container, shelf.access_key).await
+}
+
+/// What the rules say of what is there; and beside each point the blob that was seen.
+fn decide(ports: &Ports, shelf: Shelf<'_>, stock: Stock) -> (Retirement, Vec<Option<Seen>>) {
+    let Stock { items, unlisted, unreadable, .. } = stock;
+    let candidates: Vec<_> = items.iter().filter_map(candidate).collect();
+    let decisions = shelf.policy.rules.plan(&candidates, &shelf.policy.time_zone, ports.azure.now());
+    let mut fates: std::collections::HashMap<OperationId, Fate> =
+        decisions.into_iter().map(|decision| (decision.key, decision.fate)).collect();
+    let halted = unlisted.map(|reason| format!("the container cannot be listed: {reason}"));
+    let outcome = |item: &Item, fate: Option<Fate>| match (&item.blob, fate) {
+        (Whereabouts::Gone, _) => Outcome::Gone,
+        (Whereabouts::Overwritten(_), _) => Outcome::Overwritten,
+        (Whereabouts::Unknown, _) | (_, None) => Outcome::Unseen,
+        (Whereabouts::There(_), Some(Fate::Keep(reasons))) => Outcome::Kept(reasons),
+        (Whereabouts::There(_), Some(Fate::Remove)) => match &halted {
+            Some(reason) => Outcome::Postponed { reason: reason.clone() },
+            None => Outcome::ToGo,
+        },
+    };
+    let (points, seen) = items
+        .into_iter()
+        .map(|item| {
+            let fate = fates.remove(&item.point.id);
+            let outcome = outcome(&item, fate);
+            let seen = item.seen().cloned();
+            ((item.point, outcome), seen)
+        })
+        .unzip();
+    (Retirement { points, halted, unreadable }, seen)
+}
+
+/// A recovery point as the rules see it: only what is there counts.
+fn candidate(item: &Item) -> Option<Candidate<OperationId>> {
+    let seen = item.seen()?;
+    let point = &item.point;
+    let verified = point.is_verified() || point.is_proved_by(seen);
+    Some(Candidate { key: point.id, at: point.at, verified, locked: None })
+}
+
+/// Says which blobs are about to go, looks for restores, and deletes.
+async fn delete_batch(
+    ports: &Ports,
+    shelf: Shelf<'_>,
+    points: &[(&RecoveryPoint, &Option<Seen>)],
+) -> Result<Vec<Outcome>, RecordsError> {
+    let until = later(ports.azure.now(), MARKED);
+    let mut marks = Vec::new();
+    for (point, _) in points {
+        marks.push(ports.catalog.mark(&point.blob, until));
+    }
+    let marks: Vec<_> = stream::iter(marks).buffered(AT_ONCE).collect().await;
+    let open = if marks.iter().all(Result::is_ok) { reading(ports, shelf.container).await } else { Ok(None) };
+    let frozen = match open {
+        Ok(Some(id)) => Some(format!("operation {id} restores from {}", shelf.container)),
+        Ok(None) => None,
+        Err(error) => Some(format!("nobody can tell whether a restore is open: {error}")),
+    };
+    let mut deletes = Vec::new();
+    for ((point, seen), mark) in points.iter().zip(marks) {
+        deletes.push(delete_marked(ports, shelf, (point, seen.as_ref()), mark, frozen.as_deref()));
+    }
+    // One that fails must not drop those that are on their way.
+    let outcomes: Vec<_> = stream::iter(deletes).buffered(AT_ONCE).collect().await;
+    outcomes.into_iter().collect()
+}
+
+async fn delete_marked(
+    ports: &Ports,
+    shelf: Shelf<'_>,
+    (point, seen): (&RecoveryPoint, Option<&Seen>),
+    mark: Result<Mark, RecordsError>,
+    frozen: Option<&str>,
+) -> Result<Outcome, RecordsError> {
+    // One that failed may stand all the same; it says nothing for long.
+    let mark = mark?;
+    match (seen, frozen) {
+        (Some(seen), None) => delete(ports, shelf, point, seen, &mark).await,
+        (_, frozen) => {
+            ports.catalog.unmark(&mark).await?;
+            Ok(Outcome::Postponed { reason: frozen.unwrap_or("nobody saw it").to_owned() })
+        }
+    }
+}
+
+async fn delete(
+    ports: &Ports,
+    shelf: Shelf<'_>,
+    point: &RecoveryPoint,
+    seen: &Seen,
+    mark: &Mark,
+) -> Result<Outcome, RecordsError> {
+    if later(ports.azure.now(), MARGIN) > mark.until {
+        return Ok(Outcome::Postponed { reason: "it took too long to get there".to_owned() });
+    }
+    let outcome = match ports.blobs.delete(&point.blob, seen, shelf.access_key).await {
+        Deletion::Deleted | Deletion::Gone => {
+            let reason = "retention: no rule keeps it".to_owned();
+            ports.catalog.record_deleted(point, &Deleted { at: ports.azure.now(), reason }).await?;
+            tracing::info!(operation.id = %point.id, blob = %point.blob, "a recovery point was deleted: no rule keeps it");
+            Outcome::Deleted
+        }
+        Deletion::Changed => Outcome::Overwritten,
+        Deletion::Locked { reason } => Outcome::KeptByLock { reason },
+        Deletion::Refused { reason } => {
+            tracing::warn!(operation.id = %point.id, blob = %point.blob, "it cannot be deleted: {reason}");
+            Outcome::Postponed { reason }
+        }
+        // The mark stays until it says nothing any more.
+        Deletion::Unknown { reason } => return Ok(Outcome::Postponed { reason }),
+    };
+    ports.catalog.unmark(mark).await?;
+    Ok(outcome)
+}
+
+/// An open restore from the container; one that cannot be read may be one.
+async fn reading(ports: &Ports, container: &ContainerRef) -> Result<Option<OperationId>, RecordsError> {
+    let reads =
+        |kind: Kind, blob: &crate::domain::BlobRef| kind == Kind::Restore && blob.place() == *container;
+    for id in ports.journal.open_operations().await? {
+        let plan = match ports.journal.opening(id).await {
+            Ok(Some(opening)) => Some(opening.plan),
+            Ok(None) => match ports.journal.last(id).await {
+                // It ended meanwhile, or a late answer is about to open it again.
+                Ok(entry) => entry.map(|entry| entry.operation.plan),
+                Err(RecordsError::Corrupt { .. }) => return Ok(Some(id)),
+                Err(error) => return Err(error),
+            },
+            Err(RecordsError::Corrupt { .. }) => return Ok(Some(id)),
+            Err(error) => return Err(error),
+        };
+        if plan.is_some_and(|plan| reads(plan.kind, &plan.blob)) {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}

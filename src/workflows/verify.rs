@@ -1,0 +1,107 @@
+//! Looking for oneself: at the blob of a backup that Azure calls done, and at the one that a restore is to read.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+
+use super::{
+    Error,
+    advance::{Step, access_for_watching},
+    record::{again, record},
+};
+use crate::{
+    domain::{
+        AzureError, BlobLook, BlobRef, Entry, Event, Kind, Operation, RecoveryPoint, Tier, Verdict,
+        Verification, nearest, objection, standing,
+    },
+    ports::{Access, Ports, RecordsError},
+};
+
+/// Between two looks at a blob that should be there.
+const PAUSE: Duration = Duration::from_secs(15);
+
+/// Verifying: one look.
+pub(super) async fn verify(ports: &Ports, entry: Entry) -> Result<Step, Error> {
+    let operation = &entry.operation;
+    if operation.plan.kind == Kind::Restore {
+        let reason = "this version does not look at the service after a restore";
+        let verification = Verification::unverified(reason);
+        return record(ports, entry, Event::Verified { verification }).await;
+    }
+    let access = access_for_watching(ports, operation).await?;
+    let look = ports.blobs.look(&operation.plan.blob, access.credentials.access_key.as_ref()).await;
+    match operation.verdict(&look, ports.azure.now()) {
+        Verdict::LookAgain => Ok(again(ports, entry, PAUSE)),
+        Verdict::Record(event) => record(ports, entry, event).await,
+    }
+}
+
+/// Whether a restore may start.
+pub(super) enum Sighted {
+    /// With what was seen.
+    Fit(BlobLook),
+    /// Not now.
+    Wait {
+        reason: String,
+    },
+    Unfit(AzureError),
+}
+
+/// Looks at what a restore is to read, right before it starts. Its marker is in the records by now: whoever wants to
+/// delete the blob says so first, and looks for such markers then. So one of the two sees the other.
+pub(super) async fn sight(
+    ports: &Ports,
+    operation: &Operation,
+    access: &Access,
+    tier: Option<&Tier>,
+) -> Result<Sighted, Error> {
+    let (id, blob) = (operation.id, &operation.plan.blob);
+    let unreached = |source| Error::Records { action: "starting", id, source };
+    let now = ports.azure.now();
+    if let Some(until) = ports.catalog.marked(blob, now).await.map_err(unreached)? {
+        let reason = format!("retention is about to delete {blob}; whether it did is clear at {until:.0}");
+        return Ok(Sighted::Wait { reason });
+    }
+    let key = access.credentials.access_key.as_ref();
+    let look = ports.blobs.look(blob, key).await;
+    let point = recovery_point(ports, operation).await.map_err(unreached)?;
+    let Some(error) = objection(blob, &look, point.as_ref(), tier, ports.azure.now()) else {
+        return Ok(Sighted::Fit(look));
+    };
+    let error = match (error.remedy.is_some(), look) {
+        (false, BlobLook::Absent) => error.with_remedy(&alike(ports, blob, key).await),
+        _ => error,
+    };
+    Ok(Sighted::Unfit(error))
+}
+
+/// What the catalogue knows of the blob of a restore, whoever's backup it is.
+async fn recovery_point(ports: &Ports, operation: &Operation) -> Result<Option<RecoveryPoint>, RecordsError> {
+    let plan = &operation.plan;
+    let likely = plan.source.iter().chain([&plan.service.name]);
+    let all = ports.catalog.services().await?;
+    let others = all.iter().filter(|other| likely.clone().all(|likely| likely.key() != other.key()));
+    for service in likely.clone().chain(others) {
+        let points = ports.catalog.points(service, None).await?.points;
+        let found = standing(points).into_iter().find(|point| point.blob == plan.blob);
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+/// What to do about a name that is not there.
+async fn alike(ports: &Ports, blob: &BlobRef, key: Option<&crate::domain::Secret>) -> String {
+    let container = blob.place();
+    let mut listed = ports.blobs.list(&container, key);
+    let mut names = Vec::new();
+    while let Some(Ok(blob)) = listed.next().await {
+        names.push(blob.name);
+    }
+    let near = nearest(&blob.name, names.iter().map(String::as_str));
+    if near.is_empty() {
+        return format!("nothing in {container} has a name like it; see apim-dr list");
+    }
+    format!("check the name; {container} has {}", near.join(", "))
+}
