@@ -32,6 +32,44 @@ pub enum Command {
         #[command(subcommand)]
         command: OperationsCommand,
     },
+    /// The recovery points, and what else lies in their containers
+    List {
+        #[command(flatten)]
+        place: PlaceArgs,
+        #[arg(long, short, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// One recovery point: what is known of it
+    Show {
+        /// The name of its blob, or the operation that made it
+        #[arg(value_name = "NAME")]
+        point: String,
+        #[command(flatten)]
+        place: PlaceArgs,
+        #[arg(long, short, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Delete the recovery points that no rule keeps
+    Prune {
+        /// Only say what would go, and why the rest stays
+        #[arg(long)]
+        dry_run: bool,
+        /// The rules, such as {"keepDaily": 7, "keepWeekly": 4} [default: those of the target]
+        #[arg(long, value_name = "JSON")]
+        retention: Option<String>,
+        /// Whose days and weeks these are, by its IANA or Windows name [default: the target's, else UTC]
+        #[arg(long, value_name = "ZONE", requires = "retention")]
+        time_zone: Option<String>,
+        #[command(flatten)]
+        place: PlaceArgs,
+        #[arg(long, short, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// The catalogue of recovery points
+    Catalog {
+        #[command(subcommand)]
+        command: CatalogCommand,
+    },
     /// What the schedule backs up
     Targets {
         #[command(subcommand)]
@@ -87,6 +125,52 @@ pub enum OperationsCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub enum CatalogCommand {
+    /// Make it anew from the recorded operations, and compare it with what lies in the containers
+    Rebuild {
+        #[command(flatten)]
+        place: PlaceArgs,
+    },
+    /// Take in backups that other tools left: from then on retention counts them, and may delete them
+    Adopt {
+        /// Names of blobs
+        #[arg(required_unless_present = "all")]
+        names: Vec<String>,
+        /// All that look like backups of a tool that we know
+        #[arg(long, conflicts_with = "names")]
+        all: bool,
+        /// Resource group of the API Management instance, without a target
+        #[arg(long, short = 'g')]
+        resource_group: Option<String>,
+        /// [default: `AZURE_SUBSCRIPTION_ID`]
+        #[arg(long)]
+        subscription: Option<String>,
+        #[command(flatten)]
+        place: PlaceArgs,
+    },
+}
+
+/// Where recovery points are looked for. Without any: in the containers of all targets, and wherever one was recorded.
+#[derive(Debug, Args)]
+pub struct PlaceArgs {
+    /// A configured target: its instance and its container
+    #[arg(long, conflicts_with_all = ["name", "storage_account_name"])]
+    pub(super) target: Option<String>,
+    /// Name of the API Management instance
+    #[arg(long, short)]
+    pub(super) name: Option<String>,
+    /// Storage account: its name, not its address
+    #[arg(long, requires = "storage_account_container")]
+    pub(super) storage_account_name: Option<String>,
+    /// Container
+    #[arg(long, requires = "storage_account_name")]
+    pub(super) storage_account_container: Option<String>,
+    /// Better given as `AZURE_STORAGE_KEY`: others on this machine can read a command line
+    #[arg(long)]
+    pub(super) storage_account_key: Option<Secret>,
+}
+
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum TargetsCommand {
     /// The targets, and when each is next backed up
@@ -115,6 +199,7 @@ pub struct BackupArgs {
     #[arg(long, conflicts_with_all = [
         "payload", "resource_group", "name", "backup_name", "storage_account_name", "storage_account_container",
         "storage_account_key", "access_type", "client_id", "subscription", "no_wait", "name_suffix", "time_zone",
+        "target", "retention",
     ])]
     pub(super) all: bool,
     #[command(flatten)]
@@ -126,12 +211,24 @@ pub struct BackupArgs {
     /// Whose date and time that is, by its IANA or Windows name [default: UTC]
     #[arg(long, value_name = "ZONE")]
     pub(super) time_zone: Option<String>,
+    /// Which older recovery points stay once this one was verified, such as {"keepDaily": 7} [default: all]
+    #[arg(long, value_name = "JSON")]
+    pub(super) retention: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
     #[command(flatten)]
     pub(super) order: OrderArgs,
+    /// The recovery point to read: latest, latest-verified, or the name of its blob
+    #[arg(long, conflicts_with = "backup_name")]
+    pub(super) backup: Option<String>,
+    /// The newest recovery point that was started up to this instant, such as 2026-11-21T01:00:00Z
+    #[arg(long, value_name = "INSTANT", conflicts_with = "backup_name")]
+    pub(super) at: Option<String>,
+    /// The instance whose recovery point it is [default: that of the target, else the one that is restored]
+    #[arg(long, value_name = "INSTANCE")]
+    pub(super) source: Option<String>,
     /// RESTORE and the name of the instance: what you would type if you were asked
     #[arg(long, value_name = "PHRASE")]
     pub(super) yes: Option<String>,
@@ -143,6 +240,9 @@ pub(super) struct OrderArgs {
     /// A payload as it would be posted: a file, or - for standard input
     #[arg(long, value_name = "FILE")]
     pub(super) payload: Option<String>,
+    /// A configured target: stands in for what is not given
+    #[arg(long)]
+    pub(super) target: Option<String>,
     /// Resource group of the API Management instance
     #[arg(long, short = 'g')]
     pub(super) resource_group: Option<String>,
@@ -207,4 +307,16 @@ pub(super) enum EmulatedClock {
     System,
     /// `POST /_emulator/clock/advance` with {"seconds": 60} moves it, and whoever has it as `APIM_DR_CLOCK`
     Manual,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn every_command_is_one_that_can_be_parsed() {
+        Cli::command().debug_assert();
+    }
 }

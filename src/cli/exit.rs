@@ -23,6 +23,15 @@ pub enum Exit {
     Interrupted,
 }
 
+/// The command line asks for something that there is not, or that nobody understands: exit code 64.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct UsageError(String);
+
+pub(super) fn usage(message: impl Into<String>) -> anyhow::Error {
+    UsageError(message.into()).into()
+}
+
 impl Exit {
     /// Says what is wrong with the command line or the payload.
     pub fn usage(message: &str) -> Self {

@@ -2,9 +2,13 @@
 
 mod all;
 mod args;
+mod catalog;
 mod exit;
 mod follow;
+mod list;
 mod operations;
+mod place;
+mod prune;
 mod start;
 mod story;
 mod targets;
@@ -25,9 +29,17 @@ use crate::{
     settings::{Environment, SETTINGS, Settings},
 };
 use args::{EmulatedClock, OperationsCommand, Output};
+use exit::UsageError;
 
 /// Runs one command.
 pub async fn run(command: Command, settings: Settings, environment: &Environment) -> anyhow::Result<Exit> {
+    match dispatch(command, settings, environment).await {
+        Err(error) if error.is::<UsageError>() => Ok(Exit::usage(&error.to_string())),
+        ended => ended,
+    }
+}
+
+async fn dispatch(command: Command, settings: Settings, environment: &Environment) -> anyhow::Result<Exit> {
     match command {
         Command::Serve { listen } => {
             let listen = listen.filter(|_| !settings.under_host).unwrap_or(settings.listen);
@@ -59,6 +71,19 @@ pub async fn run(command: Command, settings: Settings, environment: &Environment
                 follow::follow(&open(&settings).await?, id, output).await
             }
         },
+        Command::List { place, output } => {
+            Box::pin(list::list(&*open(&settings).await?, &place, &settings, output)).await
+        }
+        Command::Show { point, place, output } => {
+            Box::pin(list::show(&*open(&settings).await?, &point, &place, &settings, output)).await
+        }
+        Command::Prune { dry_run, retention, time_zone, place, output } => {
+            let pruning = prune::Pruning { dry_run, retention, time_zone };
+            Box::pin(prune::prune(&*open(&settings).await?, pruning, &place, &settings, output)).await
+        }
+        Command::Catalog { command } => {
+            Box::pin(catalog::run(&*open(&settings).await?, command, &settings)).await
+        }
         Command::Targets { command } => targets::run(command, &settings).await,
         Command::Schema { targets: false } => print(&serde_json::to_string_pretty(&payload::schema())?),
         Command::Schema { targets: true } => {

@@ -24,15 +24,25 @@ pub(super) async fn backup(args: BackupArgs, settings: Settings) -> anyhow::Resu
     let mut body = body(&args.order, &settings)?;
     for (field, value) in [("nameSuffix", args.name_suffix), ("timeZone", args.time_zone)] {
         if let Some(value) = value {
-            body = with_field(&body, field, &value);
+            body = with_field(&body, field, value);
         }
+    }
+    if let Some(text) = args.retention {
+        // What is no JSON stays a text, and the parser says what it should be.
+        let rules = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        body = with_field(&body, "retention", rules);
     }
     start(Kind::Backup, &body, &args.order, settings).await
 }
 
 /// A restore overwrites a whole service: whoever orders it writes its name.
 pub(super) async fn restore(args: RestoreArgs, settings: Settings) -> anyhow::Result<Exit> {
-    let without = body(&args.order, &settings)?;
+    let mut without = body(&args.order, &settings)?;
+    for (field, value) in [("backup", args.backup), ("at", args.at), ("source", args.source)] {
+        if let Some(value) = value {
+            without = with_field(&without, field, value);
+        }
+    }
     let phrase = match args.yes {
         Some(phrase) => phrase,
         None if io::stdin().is_terminal() && args.order.payload.as_deref() != Some("-") => {
@@ -40,7 +50,7 @@ pub(super) async fn restore(args: RestoreArgs, settings: Settings) -> anyhow::Re
         }
         None => return Ok(Exit::usage("a restore overwrites the instance: add --yes \"RESTORE <name>\"")),
     };
-    let body = with_field(&without, "confirm", &phrase);
+    let body = with_field(&without, "confirm", phrase);
     let policy = RestorePolicy { confirm: Confirmation::Phrase, ..settings.restore_policy };
     start(Kind::Restore, &body, &args.order, Settings { restore_policy: policy, ..settings }).await
 }
@@ -91,6 +101,7 @@ fn body(args: &OrderArgs, settings: &Settings) -> anyhow::Result<Vec<u8>> {
     };
     let key = args.storage_account_key.as_ref().map(Secret::expose);
     let options = [
+        ("target", args.target.as_deref()),
         ("resourceGroup", args.resource_group.as_deref()),
         ("apimInstance", args.name.as_deref()),
         ("backupName", args.backup_name.as_deref()),
@@ -129,7 +140,7 @@ fn has(body: &[u8], field: &str) -> bool {
 }
 
 /// Lays one field over a payload. What is no object stays as it is: the parser says what is wrong with it.
-fn with_field(body: &[u8], field: &str, value: &str) -> Vec<u8> {
+fn with_field(body: &[u8], field: &str, value: impl Into<Value>) -> Vec<u8> {
     let Some(mut object) = object(body) else { return body.to_vec() };
     object.retain(|key, _| !key.eq_ignore_ascii_case(field));
     object.insert(field.to_owned(), value.into());

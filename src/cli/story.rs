@@ -135,7 +135,7 @@ fn id_words(ids: &RequestIds) -> String {
 }
 
 /// Seconds are enough for people.
-fn time(at: Timestamp) -> String {
+pub(super) fn time(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 

@@ -72,6 +72,7 @@ mod tests {
 
     #[test]
     fn a_restore_is_refused_that_cannot_work_and_what_may_not_be_read_refuses_none() {
+        type Row<'a> = (BlobLook, Option<&'a RecoveryPoint>, &'a str, i64, Option<&'a str>);
         const MONTH: i64 = 30 * 24 * 3600;
         let known = |e_tag: &str| Verification::Verified { blob: seen(e_tag) };
         let written = |second| BlobLook::Present(Seen { modified: Some(at(second)), ..seen("a") });
@@ -79,7 +80,7 @@ mod tests {
         let same = point("developer", known("a"));
         let other = point("Developer", known("other"));
         let never_seen = point("Developer", Verification::unverified("no right"));
-        let rows: [(BlobLook, Option<&RecoveryPoint>, &str, i64, Option<&str>); 16] = [
+        let rows: [Row; 16] = [
             (BlobLook::Absent, None, "Developer", 0, Some("is not there")),
             (BlobLook::Absent, Some(&same), "Developer", 0, Some("is not there")),
             (empty, Some(&same), "Developer", 0, Some("is empty")),

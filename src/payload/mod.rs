@@ -19,7 +19,7 @@ mod schema;
 mod stand_in;
 mod targets;
 
-use crate::domain::{Choice, Credentials, Kind, Plan, Policy, Target};
+use crate::domain::{Choice, Credentials, Kind, Plan, Policy, Retention, Target};
 use fields::Fields;
 pub use fields::KEY_VAULT_REMEDY;
 use jiff::tz::TimeZone;
@@ -90,6 +90,16 @@ pub fn parse(
             fields.problems.extend(options.not_carried_out());
             Err(fields.problems)
         }
+    }
+}
+
+/// Reads the rules of a retention, as `retention` has them in a body.
+pub fn retention(text: &str) -> Result<Retention, Vec<Problem>> {
+    let entries = json::object(text.as_bytes()).map_err(|problem| vec![problem])?;
+    let mut fields = Fields::new("", vec![("retention".to_owned(), json::Json::Object(entries))]);
+    match options::retention(&mut fields) {
+        Ok(Some(retention)) if fields.problems.is_empty() => Ok(retention),
+        _ => Err(fields.problems),
     }
 }
 

@@ -98,7 +98,7 @@ impl Options {
 }
 
 /// The rules of a policy. One that was passed over for its spelling would remove what it should keep.
-fn retention(fields: &mut Fields) -> Read<Option<Retention>> {
+pub(super) fn retention(fields: &mut Fields) -> Read<Option<Retention>> {
     let Some(entries) = fields.object("retention")? else { return Ok(None) };
     let mut rules = Fields::new("retention.", entries);
     let retention = Retention {

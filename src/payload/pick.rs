@@ -96,8 +96,9 @@ mod tests {
 
     #[test]
     fn what_names_two_recovery_points_is_a_problem_and_a_backup_chooses_none() {
+        type Row<'a> = (Kind, Value, &'a [(&'a str, &'a str)]);
         let until = "2026-11-20T00:00:00Z";
-        let rows: [(Kind, Value, &[(&str, &str)]); 9] = [
+        let rows: [Row; 9] = [
             (Kind::Restore, json!({ "backup": "latest" }), &[("backup", "leave out backupName or backup")]),
             (Kind::Restore, json!({ "backup": "other" }), &[("backup", "leave out backupName or backup")]),
             (Kind::Restore, json!({ "at": until }), &[("at", "leave out backupName or at")]),

@@ -128,7 +128,7 @@ async fn start(ports: &Ports, entry: Entry, may_start: &(dyn Fn() -> bool + Sync
             Sighted::Unfit(error) => return record(ports, entry, refused(error)).await,
         },
     };
-    post(ports, entry, &access, (tier, blob), may_start).await
+    Box::pin(post(ports, entry, &access, (tier, blob), may_start)).await
 }
 
 /// Writes down that it starts, posts, and writes down what became of that. The service was just `seen` idle, of this

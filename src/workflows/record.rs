@@ -111,7 +111,8 @@ pub(super) async fn written(ports: &Ports, entry: Entry) -> Step {
 
 /// Closing may be left half done: the marker stays, and a sweep closes again.
 pub(super) async fn closed(ports: &Ports, entry: Entry) -> Step {
-    if let Err(error) = close(ports, &entry).await {
+    // Boxed: every step may come here, and few do.
+    if let Err(error) = Box::pin(close(ports, &entry)).await {
         tracing::warn!(operation.id = %entry.operation.id, error = &error as &dyn std::error::Error, "closing is not finished; the next sweep does it");
     }
     Step { next: Next::Closed, operation: entry.operation }

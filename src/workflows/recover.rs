@@ -136,7 +136,7 @@ async fn start_again(
     may_start: &(dyn Fn() -> bool + Sync),
 ) -> Result<Step, Error> {
     match ports.azure.prepare(&entry.operation.plan, access).await {
-        Ok(()) => post(ports, entry, access, seen, may_start).await,
+        Ok(()) => Box::pin(post(ports, entry, access, seen, may_start)).await,
         Err(ReadError::Transient(error)) => {
             tracing::warn!(operation.id = %entry.operation.id, azure.error = %error, "it cannot be started again now");
             Ok(again(ports, entry, PAUSE))

@@ -4,9 +4,10 @@
 //! the records, and then looks for open restores; whoever restores has its marker in the records first, and then looks
 //! whether somebody deletes. A blob goes only if it is still the one that was seen.
 
-use std::time::Duration;
+use std::{collections::HashMap, fmt, time::Duration};
 
 use futures::{StreamExt as _, stream};
+use jiff::Timestamp;
 
 use super::stock::{Item, Stock, Whereabouts, note, take_stock};
 use crate::{
@@ -68,13 +69,21 @@ pub enum Outcome {
     Unseen,
 }
 
-impl Retirement {
-    pub fn to_go(&self) -> usize {
-        self.points.iter().filter(|(_, outcome)| *outcome == Outcome::ToGo).count()
-    }
-
-    pub fn deleted(&self) -> usize {
-        self.points.iter().filter(|(_, outcome)| *outcome == Outcome::Deleted).count()
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kept(reasons) => {
+                let reasons: Vec<_> = reasons.iter().map(Reason::to_string).collect();
+                write!(f, "kept: {}", reasons.join(", "))
+            }
+            Self::ToGo => f.write_str("no rule keeps it"),
+            Self::Deleted => f.write_str("deleted: no rule keeps it"),
+            Self::KeptByLock { reason } => write!(f, "kept by lock: {reason}"),
+            Self::Postponed { reason } => write!(f, "no rule keeps it, but it stays for now: {reason}"),
+            Self::Gone => f.write_str("not in its container any more: somebody else deleted it"),
+            Self::Overwritten => f.write_str("left alone: somebody else wrote another blob under its name"),
+            Self::Unseen => f.write_str("left alone: the container cannot be listed"),
+        }
     }
 }
 
@@ -138,8 +147,10 @@ pub(super) async fn retire_after(ports: &Ports, operation: &Operation, point: &R
             for error in &retirement.unreadable {
                 tracing::warn!("retention passes over what it cannot read: {error}");
             }
-            let deleted = retirement.deleted();
-            tracing::info!(operation.id = %operation.id, points = retirement.points.len(), deleted, "retention looked at what there is");
+            let points = retirement.points.len();
+            let deleted =
+                retirement.points.iter().filter(|(_, outcome)| *outcome == Outcome::Deleted).count();
+            tracing::info!(operation.id = %operation.id, points, deleted, "retention looked at what there is");
         }
         Err(error) => {
             tracing::warn!(
@@ -158,31 +169,31 @@ async fn take(ports: &Ports, shelf: Shelf<'_>) -> Result<Stock, RecordsError> {
 /// What the rules say of what is there; and beside each point the blob that was seen.
 fn decide(ports: &Ports, shelf: Shelf<'_>, stock: Stock) -> (Retirement, Vec<Option<Seen>>) {
     let Stock { items, unlisted, unreadable, .. } = stock;
-    let candidates: Vec<_> = items.iter().filter_map(candidate).collect();
-    let decisions = shelf.policy.rules.plan(&candidates, &shelf.policy.time_zone, ports.azure.now());
-    let mut fates: std::collections::HashMap<OperationId, Fate> =
-        decisions.into_iter().map(|decision| (decision.key, decision.fate)).collect();
+    let mut outcomes = judge(&items, shelf.policy, ports.azure.now());
     let halted = unlisted.map(|reason| format!("the container cannot be listed: {reason}"));
-    let outcome = |item: &Item, fate: Option<Fate>| match (&item.blob, fate) {
+    if let Some(reason) = &halted {
+        let to_go = outcomes.iter_mut().filter(|outcome| **outcome == Outcome::ToGo);
+        to_go.for_each(|outcome| *outcome = Outcome::Postponed { reason: reason.clone() });
+    }
+    let seen = items.iter().map(|item| item.seen().cloned()).collect();
+    let points = items.into_iter().map(|item| item.point).zip(outcomes).collect();
+    (Retirement { points, halted, unreadable }, seen)
+}
+
+/// What the rules say of the recovery points of one service in one container, one by one.
+pub fn judge(items: &[Item], policy: &Policy, now: Timestamp) -> Vec<Outcome> {
+    let candidates: Vec<_> = items.iter().filter_map(candidate).collect();
+    let decisions = policy.rules.plan(&candidates, &policy.time_zone, now);
+    let mut fates: HashMap<OperationId, Fate> =
+        decisions.into_iter().map(|decision| (decision.key, decision.fate)).collect();
+    let outcome = |item: &Item| match (&item.blob, fates.remove(&item.point.id)) {
         (Whereabouts::Gone, _) => Outcome::Gone,
         (Whereabouts::Overwritten(_), _) => Outcome::Overwritten,
         (Whereabouts::Unknown, _) | (_, None) => Outcome::Unseen,
         (Whereabouts::There(_), Some(Fate::Keep(reasons))) => Outcome::Kept(reasons),
-        (Whereabouts::There(_), Some(Fate::Remove)) => match &halted {
-            Some(reason) => Outcome::Postponed { reason: reason.clone() },
-            None => Outcome::ToGo,
-        },
+        (Whereabouts::There(_), Some(Fate::Remove)) => Outcome::ToGo,
     };
-    let (points, seen) = items
-        .into_iter()
-        .map(|item| {
-            let fate = fates.remove(&item.point.id);
-            let outcome = outcome(&item, fate);
-            let seen = item.seen().cloned();
-            ((item.point, outcome), seen)
-        })
-        .unzip();
-    (Retirement { points, halted, unreadable }, seen)
+    items.iter().map(outcome).collect()
 }
 
 /// A recovery point as the rules see it: only what is there counts.
