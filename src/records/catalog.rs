@@ -19,14 +19,14 @@ use crate::{
     ports::{Catalog, Mark, Points, RecordsError},
 };
 
-pub(super) const CATALOG: &str = "catalog";
+const CATALOG: &str = "catalog";
 pub(super) const RETIRING: &str = "retiring";
 
 /// By another tool: `adopted.json` in place of `point.json`.
 const POINT: &str = "point.json";
 const ADOPTED: &str = "adopted.json";
 const VERIFIED: &str = "verified.json";
-pub(super) const DELETED: &str = "deleted.json";
+const DELETED: &str = "deleted.json";
 
 /// Any of the files, with the fields that all have.
 #[derive(Serialize, Deserialize)]
@@ -119,7 +119,7 @@ impl Catalog for Records {
     }
 }
 
-fn folder(service: &ServiceName) -> Path {
+pub(super) fn folder(service: &ServiceName) -> Path {
     Path::from(format!("{CATALOG}/{}", service.key()))
 }
 

@@ -11,12 +11,13 @@ use object_store::path::Path;
 
 use super::{
     Records,
+    catalog::{self, RETIRING},
     claims::{Key, SLOT},
     store::{AT_ONCE, Created, Header, Store},
 };
 use crate::{
-    domain::OperationId,
-    ports::{Journal, Pruned, RecordsError},
+    domain::{OperationId, ServiceName, standing},
+    ports::{Catalog as _, Journal, Points, Pruned, RecordsError},
 };
 
 const DAY: &str = "%Y%m%d";
@@ -48,6 +49,12 @@ pub(super) async fn prune(records: &Records, before: Timestamp) -> Result<Pruned
     old.extend(history(store, before).await?);
     let marks = store.list(&Path::from("pruned")).await?;
     old.extend(marks.into_iter().filter(|mark| is_before(mark, before, DAY)));
+    let retiring = store.objects(&Path::from(RETIRING)).await?.into_iter();
+    let retiring = retiring.filter(|mark| mark.last_modified.timestamp() < before.as_second());
+    old.extend(retiring.map(|mark| mark.location));
+    for service in records.services().await? {
+        old.extend(recovery_points(records, &service, before, &mut pruned).await?);
+    }
     pruned.deleted += store.delete_all(old).await?;
     Ok(pruned)
 }
@@ -111,6 +118,27 @@ async fn key(records: &Records, path: Path, before: Timestamp) -> Result<usize, 
     }
     records.store.delete(&path).await?;
     Ok(1)
+}
+
+/// A recovery point goes long after it was deleted, or overwritten by a newer one; never before.
+async fn recovery_points(
+    records: &Records,
+    service: &ServiceName,
+    before: Timestamp,
+    pruned: &mut Pruned,
+) -> Result<Vec<Path>, RecordsError> {
+    let names = records.store.list(&catalog::folder(service)).await?;
+    let id = |name: &Path| catalog::parts(name).map(|(id, _)| id).filter(|id| id.opened() < before);
+    let old: Vec<_> = names.into_iter().filter_map(|name| Some((id(&name)?, name))).collect();
+    if old.is_empty() {
+        return Ok(Vec::new());
+    }
+    let Points { points, unreadable } = records.points(service, None).await?;
+    pruned.left.extend(unreadable);
+    let known: HashSet<_> = points.iter().map(|point| point.id).collect();
+    let standing: HashSet<_> = standing(points).into_iter().map(|point| point.id).collect();
+    let is_over = |id: &OperationId| known.contains(id) && !standing.contains(id);
+    Ok(old.into_iter().filter(|(id, _)| is_over(id)).map(|(_, name)| name).collect())
 }
 
 /// A target's newest slot stays, however old: where the schedule has none after it, it is what keeps its instant from

@@ -1,6 +1,7 @@
 //! What every place for the records must do, on each of them.
 
 mod answers;
+mod catalog;
 mod chains;
 mod claims;
 mod failing;

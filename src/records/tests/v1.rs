@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 use serde_json::Value;
 
 use super::*;
-use crate::domain::{Answer, AttemptId, Continuation, Evidence, FailureKind, Kind, Phase, Plan};
+use crate::{
+    domain::{Answer, AttemptId, Continuation, Evidence, FailureKind, Kind, Phase, Plan},
+    ports::{Catalog as _, Points},
+};
 
 fn data() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/records/v1")
@@ -126,6 +129,32 @@ async fn claims_and_holders_of_version_1_still_count() {
     assert!(!records.claim_pruning(now()).await.unwrap());
 }
 
+#[tokio::test]
+async fn recovery_points_of_version_1_are_still_known() {
+    let (_copy, records) = copied().await;
+    let service = plan("sampleapim").service.name;
+    let Points { points, unreadable } = records.points(&service, None).await.unwrap();
+    assert!(unreadable.is_empty(), "{unreadable:?}");
+    let [adopted, made] = points.try_into().unwrap();
+    assert_eq!(
+        (adopted.evidence.as_ref(), adopted.tier.as_ref(), adopted.is_verified()),
+        (None, None, false)
+    );
+    assert_eq!(adopted.verification.seen().unwrap().size, 4096);
+    assert_eq!(adopted.at, "2026-11-17T01:00:00Z".parse().unwrap());
+    assert_eq!((made.id, &made.evidence), (id(0), &Some(Evidence::Arm)));
+    assert_eq!(made.tier.as_ref().map(|tier| tier.0.as_str()), Some("Developer"));
+    let seen = made.verification.seen().unwrap();
+    assert_eq!(
+        (made.is_verified(), seen.size, seen.md5.as_deref()),
+        (true, 4242, Some("ZXhhbXBsZS1kaWdlc3QhIQ=="))
+    );
+    assert_eq!(made.deleted.unwrap().at, "2026-12-06T01:10:00Z".parse().unwrap());
+    let until: Timestamp = "2026-12-06T01:14:00Z".parse().unwrap();
+    assert_eq!(records.marked(&made.blob, now()).await.unwrap(), Some(until));
+    assert_eq!(records.marked(&made.blob, until).await.unwrap(), None);
+}
+
 /// Nothing reads it yet: it has to be what the entry that it is made from says.
 #[tokio::test]
 async fn history_of_version_1_is_what_its_entries_say() {
@@ -161,6 +190,18 @@ fn the_samples_of_the_document_are_these_objects() {
         }
     }
     let kinds: BTreeSet<_> = shown.iter().map(|path| path.split('/').next().unwrap()).collect();
-    let all = ["history", "keys", "locks", "open", "operations", "pruned", "requests", "slots", "state-key"];
+    let all = [
+        "catalog",
+        "history",
+        "keys",
+        "locks",
+        "open",
+        "operations",
+        "pruned",
+        "requests",
+        "retiring",
+        "slots",
+        "state-key",
+    ];
     assert_eq!(kinds, all.into());
 }
