@@ -65,14 +65,15 @@ pub async fn emulate(
     Ok(())
 }
 
-/// Backs an instance up, kills the app meanwhile, starts it again, and restores to the standby, as a caller over HTTP
-/// would. `false`: it was interrupted.
+/// Backs an instance up, kills the app meanwhile, starts it again, backs it up twice more, prunes, and restores the
+/// newest recovery point to the standby. `false`: it was interrupted.
 pub async fn run(environment: &Environment) -> anyhow::Result<bool> {
     say!(
-        "A backup of API Management whose process is killed in the middle, and a restore to its standby.\n\
+        "A backup of API Management whose process is killed in the middle, the recovery points that there are then,\n\
+         what retention makes of them, and a restore of the newest to the standby.\n\
          Azure is an emulator in this process. The app is a process of its own, as it would be in production.\n"
     );
-    let config = Config { retry_after: 1, operation: Duration::from_secs(4), ..Config::default() };
+    let config = Config { retry_after: 1, operation: Duration::from_secs(3), ..Config::default() };
     let emulator = Emulator::start(config).await.context("the emulator cannot listen")?;
     // Without a pool: a connection to a process that was killed is of no use.
     let client = Client::builder().no_proxy().pool_max_idle_per_host(0).build()?;
@@ -106,11 +107,13 @@ async fn tell(client: &Client, emulator: &Emulator, app: &mut Process) -> anyhow
     say!("   records  {}\n", app.folder().join("records").display());
 
     say!("1. A backup of {}, as a Logic App, a pipeline or you would start it\n", accounts::SERVICE);
-    let body = serde_json::to_string_pretty(&accounts::body("backup", accounts::SERVICE))?;
+    let mut body = accounts::body("backup", accounts::SERVICE);
+    body["nameSuffix"] = "_{date}T{time}".into();
+    let body = serde_json::to_string_pretty(&body)?;
     let curl = format!("curl -i http://{}/api", app.address);
     let json = "-H 'Content-Type: application/json'";
     say!("{curl}/backup {json} -d '{body}'\n");
-    let link = start(client, app, "backup", body).await?;
+    let link = start(client, app, "backup", body.clone()).await?;
     while look(client, &link).await?.is_some_and(|phase| phase != "Running") {}
 
     say!("\n2. In the middle of it the process dies\n");
@@ -131,13 +134,51 @@ async fn tell(client: &Client, emulator: &Emulator, app: &mut Process) -> anyhow
     ensure!(posts == 1, "Azure saw {posts} POSTs of this backup");
     say!("   Azure saw 1 POST of a backup in all this: nothing was lost, and nothing was started twice.");
 
-    say!("\n4. The same fields, restored to {}\n", accounts::STANDBY);
-    say!("{curl}/restore {json} -d '{{");
-    say!("  \"apimInstance\": \"{}\", \"operation\": \"restore\", ...}}'\n", accounts::STANDBY);
-    let body = accounts::body("restore", accounts::STANDBY).to_string();
-    let link = start(client, app, "restore", body).await?;
+    say!("\n4. Two more backups, each looked for in its container; and what there is then\n");
+    for _ in 0..2 {
+        let link = start(client, app, "backup", body.clone()).await?;
+        while look(client, &link).await?.is_some() {}
+        say!("");
+    }
+    let key = [("AZURE_STORAGE_KEY", accounts::ACCOUNT_KEY)];
+    command(app, &["list"], &key).await?;
+
+    say!(
+        "\n5. Retention, by hand: the last two stay. (A target's retention does this after each backup that was verified.)\n"
+    );
+    let retention = ["--name", accounts::SERVICE, "--retention", r#"{"keepLast": 2}"#];
+    command(app, &[["prune", "--dry-run"].as_slice(), &retention].concat(), &key).await?;
+    command(app, &[["prune"].as_slice(), &retention].concat(), &key).await?;
+
+    say!("6. The newest that was verified, restored to {}\n", accounts::STANDBY);
+    let mut body = accounts::body("restore", accounts::STANDBY);
+    if let Some(body) = body.as_object_mut() {
+        body.remove("backupName");
+        body.insert("backup".to_owned(), "latest-verified".into());
+        body.insert("source".to_owned(), accounts::SERVICE.into());
+    }
+    say!(
+        "{curl}/restore {json} -d '{{\"operation\": \"restore\", \"apimInstance\": \"{}\",",
+        accounts::STANDBY
+    );
+    say!("  \"backup\": \"latest-verified\", \"source\": \"{}\", ...}}'\n", accounts::SERVICE);
+    let link = start(client, app, "restore", body.to_string()).await?;
     while look(client, &link).await?.is_some() {}
-    say!("\nAzure saw {} backup and {} restore.", emulator.accepted("backup"), emulator.accepted("restore"));
+    say!("\nAzure saw {} backups and {} restore.", emulator.accepted("backup"), emulator.accepted("restore"));
+    Ok(())
+}
+
+/// Runs a command of the program, with the records of the app, and shows what it prints.
+async fn command(app: &Process, args: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<()> {
+    let shown: Vec<_> = args
+        .iter()
+        .map(|arg| if arg.contains(' ') { format!("'{arg}'") } else { (*arg).to_owned() })
+        .collect();
+    say!("apim-dr {}\n", shown.join(" "));
+    for line in app.run(args, variables).await?.lines() {
+        say!("   {line}");
+    }
+    say!("");
     Ok(())
 }
 

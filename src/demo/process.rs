@@ -55,6 +55,21 @@ impl Process {
         Ok(())
     }
 
+    /// What a command prints that shares the app's settings.
+    pub(super) async fn run(&self, args: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<String> {
+        let program = env::current_exe().context("this program cannot be found")?;
+        let mut command = Command::new(program);
+        command.args(args).current_dir(&self.folder.0).env_clear().kill_on_drop(true);
+        command
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .envs(variables.iter().copied());
+        let output = command.stdin(Stdio::null()).output().await?;
+        if !output.status.success() {
+            bail!("apim-dr {} failed: {}", args.join(" "), String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// SIGKILL, where there are signals: nothing of it runs any more, not even a handler.
     pub(super) async fn kill(&mut self) {
         // Both fail only if it has ended already.

@@ -75,8 +75,16 @@ async fn the_demo_kills_the_app_in_the_middle_and_leaves_nothing() {
         "apim-dr serve --listen ",
         "GET Location -> 200  Completed",
         "Azure saw 1 POST of a backup",
+        "GET Location -> 200  Completed: succeeded; verified",
+        "GET Location -> 200  Completed: succeeded; verified",
+        "apim-dr list",
+        "RESTORABLE UNTIL",
+        "no policy",
+        "1 of 3 would go; nothing was deleted",
+        "deleted: no rule keeps it",
+        "1 of 3 deleted",
         "GET Location -> 200  Completed",
-        "Azure saw 1 backup and 1 restore",
+        "Azure saw 3 backups and 1 restore",
         "apim-dr settings",
     ] {
         demo.read_to(words).await;
