@@ -72,7 +72,7 @@ pub const SETTINGS: &[Setting] = &[
     plain("AZURE_CLIENT_ID", "", "application of client-secret; alone: the user-assigned managed identity"),
     secret("AZURE_CLIENT_SECRET", "secret of client-secret"),
     plain("AZURE_SUBSCRIPTION_ID", "", "subscription of backup and restore on the command line"),
-    secret("AZURE_STORAGE_KEY", "storage account key of backup and restore on the command line"),
+    secret("AZURE_STORAGE_KEY", "storage account key of commands"),
     plain("APIM_DR_TOKEN_ENDPOINT", "v2", "Entra ID's token endpoint: v2 (scope) or v1 (resource)"),
     plain("APIM_DR_CLOUD", "public", "public, usgov or china"),
     plain("AZURE_AUTHORITY_HOST", "the cloud's", "Entra ID, in place of the cloud's"),
