@@ -18,7 +18,6 @@ mod clock;
 mod entra;
 mod faults;
 mod log;
-mod md5;
 mod operation;
 mod outside;
 mod reply;

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use axum::body::Bytes;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use md5::{Digest as _, Md5};
 use serde::{Deserialize, Serialize};
 
-use super::{accounts, md5};
+use super::accounts;
 
 /// A container: its blobs by name, in the order in which they are listed.
 pub type Container = BTreeMap<String, Blob>;
@@ -123,7 +126,7 @@ impl Account {
         let blobs = self.containers.entry(container.to_owned()).or_default();
         let snapshots = blobs.get(name).is_some_and(Blob::has_snapshots);
         let blob = Blob {
-            content_md5: Some(md5::base64(&content)),
+            content_md5: Some(content_md5(&content)),
             content,
             content_type: content_type.to_owned(),
             etag,
@@ -156,6 +159,11 @@ impl Account {
     pub fn blob(&self, container: &str, name: &str) -> Option<&Blob> {
         self.containers.get(container)?.get(name)
     }
+}
+
+/// The check sum as `Content-MD5` holds it.
+pub(super) fn content_md5(content: &[u8]) -> String {
+    STANDARD.encode(Md5::digest(content))
 }
 
 /// A role assignment, as far as storage needs one.

@@ -22,7 +22,7 @@ use self::error::{
 };
 use super::call::Call;
 use super::reply;
-use super::storage::{Account, Blob, Container, Lock, Use};
+use super::storage::{Account, Blob, Container, Lock, Use, content_md5};
 use super::world::World;
 
 /// An answer, or the Blob service's error.
@@ -73,7 +73,7 @@ fn put(account: &mut Account, call: &Call, container: &str, name: &str) -> Answe
     if let Some(lock) = old.and_then(|old| old.locked(call.at)) {
         return Err(lock.into());
     }
-    let md5 = super::md5::base64(&call.body);
+    let md5 = content_md5(&call.body);
     let given = ["content-md5", "x-ms-blob-content-md5"].iter().find_map(|name| call.header(name));
     if given.is_some_and(|given| given != md5) {
         return Err(MD5_MISMATCH);
