@@ -27,6 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(25);
 const PAGE: &str = "2000";
 const READER: &str = "Storage Blob Data Reader";
 const CONTRIBUTOR: &str = "Storage Blob Data Contributor";
+const NO_BLOB_SERVICE: &str = "what answers is no blob service: it tells neither ETag nor size; check the account's endpoint and the proxy";
 
 /// The backup containers.
 #[derive(Debug)]
@@ -113,7 +114,10 @@ impl Blobs for BlobReader {
             if_match: None,
         };
         match self.ask(&container, access_key, ask).await {
-            Ok(answer) if answer.status == 200 => BlobLook::Present(seen(&answer)),
+            Ok(answer) if answer.status == 200 => match seen(&answer) {
+                Some(seen) => BlobLook::Present(seen),
+                None => BlobLook::Unread { reason: NO_BLOB_SERVICE.to_owned() },
+            },
             Ok(answer) if is_missing(&answer) => BlobLook::Absent,
             Ok(answer) => BlobLook::Unread { reason: refusal(&answer, READER) },
             Err(error) => BlobLook::Unread { reason: told(error, READER) },
@@ -194,8 +198,8 @@ fn told(error: NotAsked, role: &str) -> String {
     }
 }
 
-/// What the headers of a blob say.
-fn seen(answer: &Response) -> Seen {
+/// What the headers of a blob say; `None`: no blob has such headers.
+fn seen(answer: &Response) -> Option<Seen> {
     let is = |name, value: &str| answer.header(name).is_some_and(|found| found.eq_ignore_ascii_case(value));
     let until = answer.header("x-ms-immutability-policy-until-date");
     let until =
@@ -209,13 +213,13 @@ fn seen(answer: &Response) -> Seen {
     } else {
         None
     };
-    Seen {
-        e_tag: answer.header("etag").unwrap_or_default(),
-        size: answer.header("content-length").and_then(|size| size.parse().ok()).unwrap_or_default(),
+    Some(Seen {
+        e_tag: answer.header("etag").filter(|e_tag| !e_tag.is_empty())?,
+        size: answer.header("content-length")?.parse().ok()?,
         modified: answer.header("last-modified").as_deref().and_then(date),
         md5: answer.header("content-md5").filter(|md5| !md5.is_empty()),
         locked,
-    }
+    })
 }
 
 fn date(text: &str) -> Option<Timestamp> {

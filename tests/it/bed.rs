@@ -192,6 +192,11 @@ impl Bed {
         self.server = Some((stop, server));
     }
 
+    /// A setting that counts from the next restart.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.variables.insert(name.to_owned(), value.to_owned());
+    }
+
     /// The same records, a new process state.
     pub(crate) async fn restart(&mut self) {
         if let Some((stop, server)) = self.server.take() {

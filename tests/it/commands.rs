@@ -118,7 +118,7 @@ async fn a_lost_start_a_second_attempt_and_a_success_read_as_a_story() {
     Azure took it (request ID)
     Azure still works, and moved the address to ask
     Azure says that it is done (request ID)
-    unverified: this version does not look for the blob afterwards
+    verified: the blob is there, 4217 bytes
     ");
     let listed = place.run(&["operations", "list"], "").await;
     let rows: Vec<Vec<_>> = listed.out.lines().map(|line| line.split_whitespace().collect()).collect();

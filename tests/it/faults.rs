@@ -246,9 +246,11 @@ async fn a_token_is_renewed_while_an_operation_outlasts_it() {
 async fn a_restore_that_azure_fails_says_why_with_the_remedy() {
     let bed = Bed::start().await;
     assert_eq!(bed.run("/api/backup", &seed("backup")).await.status, 200);
-    bed.emulator.with_service(accounts::STANDBY, |service| service.tier = "Premium".into());
     let restore = but(seed("restore"), &json!({"apimInstance": accounts::STANDBY}));
-    let ended = bed.run("/api/restore", &restore).await;
+    let link = bed.open("/api/restore", &restore).await;
+    // Nobody could see before that somebody scales it.
+    bed.emulator.with_service(accounts::STANDBY, |service| service.tier = "Premium".into());
+    let ended = bed.follow(&link).await;
     assert_eq!(ended.status, 424);
     let failure = ended.json()["failure"].clone();
     assert_eq!((&failure["kind"], &failure["error"]["code"]), (&json!("failed"), &json!("RestoreFailed")));

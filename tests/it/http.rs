@@ -37,7 +37,7 @@ async fn a_backup_is_taken_followed_and_ends_with_azures_own_word() {
         (Some("backup"), Some("Completed"), Some("Succeeded"))
     );
     assert_eq!(body["evidence"], "arm");
-    assert_eq!(body["verification"]["result"], "unverified");
+    assert_eq!(body["verification"]["result"], "verified");
     assert!(body["requestIds"]["request"].is_string(), "{body}");
     assert_eq!((bed.emulator.posts("backup"), bed.emulator.accepted("backup")), (1, 1));
     assert_eq!(bed.emulator.blobs(accounts::STORAGE_ACCOUNT, accounts::CONTAINER).len(), 1);

@@ -87,6 +87,9 @@ async fn a_look_that_is_refused_says_what_is_missing_and_one_that_fails_is_repea
         emulator.inject(Fault::once("HEAD", "/blob/", answer(403, code)));
         assert!(reason(look(None).await).contains(expected), "{code}");
     }
+    // A proxy, which knows of no blob.
+    emulator.inject(Fault::once("HEAD", "/blob/", answer(200, "")));
+    assert!(reason(look(None).await).contains("no blob service"));
     emulator.inject(Fault::once("HEAD", "/blob/", answer(503, "ServerBusy")));
     assert_eq!(look(Some(&key)).await, BlobLook::Absent);
     assert_eq!(emulator.faults_left(), 0);

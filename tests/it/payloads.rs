@@ -116,11 +116,17 @@ async fn what_is_not_understood_or_not_done_yet_is_said() {
     assert_eq!(odd.status, 202);
     assert!(odd.json()["warnings"][0].as_str().unwrap().contains("colour"));
     assert!(!odd.text.contains("s3cret-colour"));
-    let later = bed.post("/api/backup", &but(seed("backup"), &json!({"retention": {}}))).await;
-    assert_eq!(
-        (later.status.as_u16(), later.json()["problems"][0]["field"].as_str()),
-        (400, Some("retention"))
-    );
+    for (field, value) in
+        [("callbackUrl", json!("https://example.com/?sig=s3cret")), ("safetyBackup", json!(true))]
+    {
+        let later = bed.post("/api/backup", &but(seed("backup"), &json!({ field: value }))).await;
+        assert_eq!(
+            (later.status.as_u16(), later.json()["problems"][0]["field"].as_str()),
+            (400, Some(field)),
+            "{later:?}"
+        );
+        assert!(!later.text.contains("s3cret"), "{later:?}");
+    }
 }
 
 #[tokio::test]

@@ -16,13 +16,13 @@ const SECRETS: [(&str, &str); 2] =
     [("PRIMARY_SECRET", accounts::CLIENT_SECRET), ("PRIMARY_KEY", accounts::ACCOUNT_KEY)];
 
 /// A target of the emulator's primary, with its secrets by reference.
-fn target(name: &str, fields: &Value) -> Value {
+pub(crate) fn target(name: &str, fields: &Value) -> Value {
     let own = json!({ "name": name, "operation": null, "backupName": name, "clientSecret": "env:PRIMARY_SECRET",
         "accessKey": "env:PRIMARY_KEY" });
     but(but(seed("backup"), &own), fields)
 }
 
-async fn bed(targets: &[Value]) -> Bed {
+pub(crate) async fn bed(targets: &[Value]) -> Bed {
     let targets = Value::from(targets).to_string();
     let [secret, key] = SECRETS;
     Bed::with(&[("APIM_DR_TARGETS", &targets), secret, key]).await
@@ -44,19 +44,19 @@ fn next(instant: &str) -> Value {
     json!({ "Last": "2026-11-20T01:00:00.0039+00:00", "Next": instant, "LastUpdated": "2026-11-20T01:00:00+00:00" })
 }
 
-fn said(answer: &Answer) -> String {
+pub(crate) fn said(answer: &Answer) -> String {
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
     answer.json()["Logs"][0].as_str().unwrap().to_owned()
 }
 
 /// The clock of the test goes to an instant that is still to come.
-fn until(bed: &Bed, instant: &str) {
+pub(crate) fn until(bed: &Bed, instant: &str) {
     let at: Timestamp = instant.parse().unwrap();
     bed.advance(at.duration_since(bed.emulator.clock().now()).try_into().unwrap());
 }
 
 /// Sweeps until nothing is open.
-async fn finish(bed: &Bed) {
+pub(crate) async fn finish(bed: &Bed) {
     for _ in 0..120 {
         if said(&bed.sweep().await) == "nothing to do" {
             return;
@@ -66,7 +66,7 @@ async fn finish(bed: &Bed) {
     panic!("something stays open");
 }
 
-fn blobs(bed: &Bed) -> Vec<String> {
+pub(crate) fn blobs(bed: &Bed) -> Vec<String> {
     let blobs = bed.emulator.blobs(accounts::STORAGE_ACCOUNT, accounts::CONTAINER);
     blobs.into_iter().map(|(name, ..)| name).collect()
 }

@@ -120,8 +120,7 @@ impl Azure {
             ("APIM_DR_ALLOW_HTTP_LOOPBACK", "true"),
             ("AZURE_AUTHORITY_HOST", &self.url),
             ("APIM_DR_ARM_ENDPOINT", &self.url),
-            // Nobody recorded a look at a blob: nobody answers there.
-            ("APIM_DR_BLOB_ENDPOINT", "http://127.0.0.1:1/{account}"),
+            ("APIM_DR_BLOB_ENDPOINT", &format!("{}/blob/{{account}}", self.url)),
             ("APIM_DR_API_VERSION", &api_version),
             ("APIM_DR_RECORDS", "memory:"),
             // As under the host, where nobody follows an operation by himself.
@@ -145,6 +144,9 @@ impl Azure {
             return self.session.service.clone();
         }
         let mut heard = self.heard.lock().unwrap();
+        if request.method == Method::HEAD && asked == self.session.blob_path() {
+            return self.blob(&heard);
+        }
         heard.posts += usize::from(request.method == Method::POST);
         match self.recorded(&heard, request, body) {
             Ok(Exchange { response, .. }) => {
@@ -163,6 +165,19 @@ impl Azure {
                 Received::json(400, &json!({"error": {"code": "NotRecorded", "message": complaint}}))
             }
         }
+    }
+
+    /// Nobody recorded a look at a blob. That of a restore is there; that of a backup is when the session is over.
+    fn blob(&self, heard: &Heard) -> Received {
+        if self.session.is_backup() && heard.exchanges.len() < self.session.exchanges.len() {
+            let mut absent = Received::empty(404);
+            absent.set("x-ms-error-code", "BlobNotFound");
+            return absent;
+        }
+        let mut there = Received::empty(200);
+        there.set("etag", "\"0x8D0\"");
+        there.set("content-length", "7");
+        there
     }
 
     /// The next exchange, if this is its request.
@@ -195,13 +210,14 @@ fn asked(request: &Parts) -> &str {
 
 async fn handle(State(azure): State<Arc<Azure>>, request: Request) -> Response {
     const OF_THE_CONNECTION: [&str; 4] = ["connection", "content-length", "date", "transfer-encoding"];
+    let is_head = request.method() == Method::HEAD;
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
     let Received { status, headers, body } = azure.answer(&parts, &body);
     let now = rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&azure.clock.now()).unwrap();
     let mut response = Response::builder().status(status).header(header::DATE, now);
     for (name, value) in &headers {
-        if OF_THE_CONNECTION.contains(&&*name.to_ascii_lowercase()) {
+        if !is_head && OF_THE_CONNECTION.contains(&&*name.to_ascii_lowercase()) {
             continue;
         }
         for value in value.as_array().map_or(slice::from_ref(value), Vec::as_slice) {

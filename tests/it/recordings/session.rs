@@ -55,6 +55,10 @@ impl Received {
         Self { status, headers: Map::new(), body: Some(body.to_string()) }
     }
 
+    pub(super) fn empty(status: u16) -> Self {
+        Self { status, headers: Map::new(), body: None }
+    }
+
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?.1.as_str()
     }
@@ -131,6 +135,17 @@ impl Session {
         // Two recordings hold it as Python prints bytes.
         let body = body.strip_prefix("b'").and_then(|body| body.strip_suffix('\'')).unwrap_or(body);
         serde_json::from_str(body).unwrap()
+    }
+
+    pub(super) fn is_backup(&self) -> bool {
+        self.url().path().ends_with("/backup")
+    }
+
+    /// Where the replay has the blob that it writes or reads.
+    pub(super) fn blob_path(&self) -> String {
+        let order = self.order();
+        let part = |name: &str| order[name].as_str().unwrap().to_owned();
+        format!("/blob/{}/{}/{}", part("storageAccount"), part("containerName"), part("backupName"))
     }
 
     /// The route for a caller of ours who wants the same, and the Logic App's body.
