@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::Error;
 use crate::{
     domain::{BlobRef, Choice, Occasion, Pick, Plan, standing},
-    ports::{Ports, RecordsError},
+    ports::Ports,
 };
 
 /// How far back a backup may have been opened whose name has today's date, in whatever time zone.
@@ -27,24 +27,18 @@ pub async fn choose(ports: &Ports, plan: Plan, choice: &Choice) -> Result<Plan, 
     }
 }
 
-/// Whether a backup of this day has the blob already, or works on it: another one must not overwrite it.
+/// Whether a backup of this day has the blob already, or may have it before this one: another one must not overwrite
+/// it. Whoever has the service may be about to write it, and so may any that waits behind.
 pub(super) async fn is_used(ports: &Ports, plan: &Plan) -> Result<bool, Error> {
     let now = ports.azure.now();
     let service = &plan.service.name;
     let unread = |source| Error::Catalog { service: service.clone(), source };
-    let points = ports.catalog.points(service, now.checked_sub(A_DAY).ok()).await.map_err(unread)?;
-    if points.points.iter().any(|point| point.blob == plan.blob) {
+    // Before the catalogue, which has what ends in between.
+    if ports.journal.holder(service, now).await.map_err(unread)?.is_some() {
         return Ok(true);
     }
-    let Some(holder) = ports.journal.holder(service, now).await.map_err(unread)? else { return Ok(false) };
-    match ports.journal.last(holder).await {
-        Ok(entry) => Ok(entry.is_some_and(|entry| {
-            entry.operation.plan.kind == plan.kind && entry.operation.plan.blob == plan.blob
-        })),
-        // Then it may be.
-        Err(RecordsError::Corrupt { .. }) => Ok(true),
-        Err(error) => Err(unread(error)),
-    }
+    let points = ports.catalog.points(service, now.checked_sub(A_DAY).ok()).await.map_err(unread)?;
+    Ok(points.points.iter().any(|point| point.blob == plan.blob))
 }
 
 async fn picked(ports: &Ports, plan: Plan, pick: Pick) -> Result<Plan, Error> {

@@ -7,7 +7,7 @@ use apim_dr::emulator::{Effect, Fault, accounts};
 use serde_json::{Value, json};
 
 use crate::{
-    bed::{Bed, but, seed},
+    bed::{Answer, Bed, but, put_backup, seed},
     targets::{bed, blobs, finish, target, until},
 };
 
@@ -116,35 +116,53 @@ async fn a_second_backup_of_a_day_has_its_time_and_overwrites_nothing() {
     assert_eq!(stored().last().unwrap().0, "apimbackup_20261122");
 }
 
-#[tokio::test]
-async fn a_second_backup_of_a_day_that_waits_for_the_first_has_its_own_name() {
-    let bed = Bed::start().await;
-    let dated = |zone: &str| but(seed("backup"), &json!({ "nameSuffix": "date", "timeZone": zone }));
-    let mut links = Vec::new();
-    for zone in ["UTC", "Etc/UTC", "Africa/Abidjan"] {
-        links.push(bed.open("/api/backup?queue=true", &dated(zone)).await);
-        bed.advance(Duration::from_secs(2));
-    }
-    for link in links {
-        assert_eq!(bed.follow(&link).await.status, 200);
-    }
-    assert_eq!((blobs(&bed).len(), bed.emulator.accepted("backup")), (3, 3), "{:?}", blobs(&bed));
+/// Opens a dated backup that waits for its turn, and is one with no other.
+async fn queue(bed: &Bed, key: &str) -> String {
+    let body = but(seed("backup"), &json!({ "nameSuffix": "date" })).to_string();
+    let request = bed.client.post(format!("{}/api/backup?queue=true", bed.url)).body(body);
+    let answer = Answer::of(request.header("idempotency-key", key).send().await.unwrap()).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    bed.settle().await;
+    bed.advance(Duration::from_secs(2));
+    answer.header("location")
 }
 
 #[tokio::test]
-async fn two_backups_of_a_day_that_wait_for_a_restore_have_their_own_names() {
-    let bed = Bed::start().await;
-    assert_eq!(bed.run("/api/backup", &seed("backup")).await.status, 200);
-    let mut links = vec![bed.open("/api/restore", &seed("restore")).await];
-    for zone in ["UTC", "Etc/UTC"] {
-        let body = but(seed("backup"), &json!({ "nameSuffix": "date", "timeZone": zone }));
-        links.push(bed.open("/api/backup?queue=true", &body).await);
-        bed.advance(Duration::from_secs(2));
+async fn backups_of_a_day_that_wait_for_their_turn_have_names_of_their_own() {
+    for first in ["backup", "restore"] {
+        let bed = Bed::start().await;
+        if first == "restore" {
+            put_backup(&bed);
+        }
+        let mut links = vec![bed.open(&format!("/api/{first}"), &seed(first)).await];
+        for key in ["one", "another", "a third"] {
+            links.push(queue(&bed, key).await);
+        }
+        for link in links {
+            let ended = bed.follow(&link).await;
+            assert_eq!(ended.status, 200, "{ended:?}");
+        }
+        assert_eq!(blobs(&bed).len(), 4, "behind a {first}: {:?}", blobs(&bed));
     }
-    for link in links {
+}
+
+#[tokio::test]
+async fn a_slot_that_waits_for_a_restore_has_another_name_than_a_request_that_does() {
+    let bed = bed(&[target("primary", &json!({ "schedule": "0 0 22 * * *" }))]).await;
+    put_backup(&bed);
+    // From then on the target is known, and opens what comes.
+    bed.sweep().await;
+    until(&bed, "2026-11-21T21:59:00Z");
+    let restore = bed.open("/api/restore", &seed("restore")).await;
+    let dated = json!({ "target": "primary", "nameSuffix": "date" });
+    let request = bed.open("/api/backup?queue=true", &dated).await;
+    until(&bed, "2026-11-21T22:00:10Z");
+    for link in [restore, request] {
         assert_eq!(bed.follow(&link).await.status, 200);
     }
-    assert_eq!((blobs(&bed).len(), bed.emulator.accepted("backup")), (3, 3), "{:?}", blobs(&bed));
+    finish(&bed).await;
+    let expected = ["apimbackup", "primary_20261121T215900", "primary_20261121T220000"];
+    assert_eq!((blobs(&bed), bed.emulator.accepted("backup")), (expected.map(str::to_owned).to_vec(), 2));
 }
 
 #[tokio::test]

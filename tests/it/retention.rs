@@ -181,10 +181,20 @@ async fn blobs_of_others_and_those_that_others_overwrote_stay() {
 async fn a_blob_that_is_overwritten_between_the_look_and_the_deletion_stays() {
     let bed = Bed::start().await;
     back_up_all(&bed, &[plain("b1"), plain("b2")]).await;
-    let headers = [("x-ms-error-code".to_owned(), "ConditionNotMet".to_owned())].into();
-    let changed = Effect::Status { status: 412, body: None, headers };
-    bed.emulator.inject(Fault::once("DELETE", "/backup/b1", changed));
-    back_up(&bed, &keeping(1, "b3")).await;
+    bed.emulator.inject(Fault::once("DELETE", "/backup/b1", Effect::Slow { millis: 500, processed: false }));
+    let overwrite = async {
+        while !bed
+            .emulator
+            .requests()
+            .iter()
+            .any(|request| request.path.ends_with("/backup/b1") && request.method == "DELETE")
+        {
+            tokio::task::yield_now().await;
+        }
+        bed.emulator.put_blob(accounts::STORAGE_ACCOUNT, accounts::CONTAINER, "b1", "not ours");
+    };
+    let body = keeping(1, "b3");
+    tokio::join!(back_up(&bed, &body), overwrite);
     assert_eq!(blobs(&bed), ["b1", "b3"]);
     assert_eq!(names(&bed).await, ["b1", "b3"]);
 }

@@ -231,6 +231,9 @@ async fn a_wrong_key_reads_nothing_and_the_failure_is_azures_own() {
     }
     bed.emulator.clear_faults();
     let records = everything_in(bed.records());
-    assert!(records.contains("its key or SAS is wrong"), "what was seen before the start is written down");
+    assert!(
+        records.contains("the account does not take the key"),
+        "what was seen before the start is written down"
+    );
     assert!(!records.contains("d3Jvbmcg"), "a secret is in the records");
 }
