@@ -56,6 +56,9 @@ mod tests {
     use super::*;
     use crate::domain::{Kind, Seen, Verification, samples::*};
 
+    /// What is there, what is known of it, the service's tier, the second, and what is said.
+    type Row<'a> = (BlobLook, Option<&'a RecoveryPoint>, &'a str, i64, Option<&'a str>);
+
     fn point(tier: &str, verification: Verification) -> RecoveryPoint {
         let operation = operation(Kind::Backup);
         RecoveryPoint {

@@ -122,7 +122,7 @@ pub(super) async fn closed(ports: &Ports, entry: Entry) -> Step {
 async fn close(ports: &Ports, entry: &Entry) -> Result<(), RecordsError> {
     if let Some(point) = RecoveryPoint::of(&entry.operation) {
         ports.catalog.record(&point).await?;
-        retire_after(ports, &entry.operation, &point).await;
+        Box::pin(retire_after(ports, &entry.operation, &point)).await;
     }
     ports.journal.close(entry).await
 }
