@@ -216,8 +216,7 @@ async fn delete_batch(
         marks.push(ports.catalog.mark(&point.blob, until));
     }
     let marks: Vec<_> = stream::iter(marks).buffered(AT_ONCE).collect().await;
-    let open = if marks.iter().all(Result::is_ok) { reading(ports, shelf.container).await } else { Ok(None) };
-    let frozen = match open {
+    let frozen = match reading(ports, shelf.container).await {
         Ok(Some(id)) => Some(format!("operation {id} restores from {}", shelf.container)),
         Ok(None) => None,
         Err(error) => Some(format!("nobody can tell whether a restore is open: {error}")),
