@@ -200,7 +200,7 @@ pub trait Blobs: Debug + Send + Sync {
 /// The recovery points of a service, as far as they can be read.
 #[derive(Debug, Default)]
 pub struct Points {
-    /// All that were ever recorded, and are still kept; also those that were deleted or overwritten.
+    /// Those that were not deleted; also those that were overwritten.
     pub points: Vec<RecoveryPoint>,
     pub unreadable: Vec<RecordsError>,
 }
@@ -236,6 +236,27 @@ pub trait Catalog: Debug + Send + Sync {
 
     /// Records that a point is gone.
     async fn record_deleted(&self, point: &RecoveryPoint, deleted: &Deleted) -> Result<(), RecordsError>;
+
+    /// Says that a service has backups under this name.
+    async fn own(&self, blob: &BlobRef, service: &ServiceName) -> Result<(), RecordsError>;
+
+    /// The services that have, or had, backups under this name, in small letters.
+    async fn owners(&self, blob: &BlobRef) -> Result<Vec<ServiceName>, RecordsError>;
+
+    /// Says that a container is to be left as it is until an instant, because of this restore.
+    async fn freeze(
+        &self,
+        container: &ContainerRef,
+        restore: OperationId,
+        until: Timestamp,
+    ) -> Result<(), RecordsError>;
+
+    /// A restore because of which a container is to be left as it is.
+    async fn frozen(
+        &self,
+        container: &ContainerRef,
+        now: Timestamp,
+    ) -> Result<Option<OperationId>, RecordsError>;
 
     /// Says that a blob is about to be deleted, until an instant. A restore that starts meanwhile waits.
     async fn mark(&self, blob: &BlobRef, until: Timestamp) -> Result<Mark, RecordsError>;

@@ -94,7 +94,10 @@ pub(crate) fn sentence(operation: &Operation) -> String {
             Some(reason) => format!("runs: {reason}"),
             None => "runs in Azure".to_owned(),
         },
-        Phase::Verifying => "is done, Azure says; looking for ourselves".to_owned(),
+        Phase::Verifying => match &operation.waiting {
+            Some(reason) => reason.clone(),
+            None => "is done, Azure says; looking for ourselves".to_owned(),
+        },
         Phase::Succeeded => match &operation.verification {
             Some(Verification::Verified { blob }) => {
                 format!("succeeded; verified: the blob is there, {} bytes", blob.size)

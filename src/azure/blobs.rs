@@ -178,7 +178,7 @@ fn code(answer: &Response) -> Option<String> {
 
 /// "Not found" is said of a blob only: a container or account that is missing must not look like an empty one.
 fn is_missing(answer: &Response) -> bool {
-    answer.status == 404 && code(answer).is_none_or(|code| code.is_empty() || code == "BlobNotFound")
+    answer.status == 404 && code(answer).is_some_and(|code| code == "BlobNotFound")
 }
 
 /// What an answer says, in words that hold nothing of the request.

@@ -10,7 +10,7 @@ use crate::{
     app::App,
     domain::{BlobRef, ServiceId, recognise},
     settings::Settings,
-    workflows::{Adopted, Stock, adopt, note, rebuild, take_stock},
+    workflows::{Adopted, Stock, adopt, note_all, rebuild, take_stock},
 };
 
 pub(super) async fn run(app: &App, command: CatalogCommand, settings: &Settings) -> anyhow::Result<Exit> {
@@ -32,7 +32,7 @@ async fn rebuild_all(app: &App, args: &PlaceArgs, settings: &Settings) -> anyhow
     for Place { container, services, access_key } in &places {
         let stock = take_stock(app.ports(), services, container, access_key.as_ref()).await?;
         warn_unreadable(&stock.unreadable);
-        note(app.ports(), &stock).await?;
+        note_all(app.ports(), &stock).await?;
         let Stock { items, strangers_count, unlisted: reason, .. } = &stock;
         let there = items.iter().filter(|item| item.seen().is_some()).count();
         match reason {

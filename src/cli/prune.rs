@@ -15,7 +15,7 @@ use crate::{
     app::App,
     domain::{Caller, ContainerRef, Credentials, Policy, ServiceName, Target, zone},
     payload,
-    ports::Access,
+    ports::{Access, ReadError},
     settings::Settings,
     workflows::{Outcome, Retirement, Shelf, plan_retirement, retire},
 };
@@ -51,7 +51,7 @@ pub(super) async fn prune(
             let retirement = if pruning.dry_run {
                 plan_retirement(app.ports(), shelf).await?
             } else {
-                hear_the_time(app, shelf, settings).await;
+                hear_the_time(app, shelf, settings).await?;
                 retire(app.ports(), shelf, usize::MAX).await?
             };
             warn_unreadable(&retirement.unreadable);
@@ -75,8 +75,9 @@ pub(super) async fn prune(
     Ok(exit(rows.iter().map(|(.., retirement)| retirement)))
 }
 
-/// Processes agree on the time by Azure's; this one may not have heard it yet. Only an answer counts, not what it says.
-async fn hear_the_time(app: &App, shelf: Shelf<'_>, settings: &Settings) {
+/// Processes agree on the time by Azure's; this one may not have heard it yet. Only that there is an answer counts, not
+/// what it says.
+async fn hear_the_time(app: &App, shelf: Shelf<'_>, settings: &Settings) -> anyhow::Result<()> {
     let of_service = |target: &&Target| target.plan.service.name.key() == shelf.service.key();
     let target = settings.targets.iter().find(of_service);
     let (caller, credentials) = target.map_or_else(
@@ -87,10 +88,12 @@ async fn hear_the_time(app: &App, shelf: Shelf<'_>, settings: &Settings) {
     let id = target
         .map(|target| target.plan.service.clone())
         .or_else(|| Some(points.ok()?.points.into_iter().next()?.service));
-    if let Some(id) = id
-        && let Err(error) = app.ports().azure.service(&id, &Access { caller, credentials }).await
-    {
-        tracing::warn!("Azure's time could not be asked for: {error}");
+    let Some(id) = id else { return Ok(()) };
+    match app.ports().azure.service(&id, &Access { caller, credentials }).await {
+        Err(ReadError::Definite(error) | ReadError::Transient(error)) if error.status.is_none() => {
+            anyhow::bail!("nothing is deleted without Azure's time, which a restore goes by: {error}")
+        }
+        _ => Ok(()),
     }
 }
 
@@ -150,6 +153,7 @@ fn word(outcome: &Outcome) -> &'static str {
         Outcome::ToGo => "toGo",
         Outcome::Deleted => "deleted",
         Outcome::KeptByLock { .. } => "keptByLock",
+        Outcome::Shared { .. } => "shared",
         Outcome::Postponed { .. } => "postponed",
         Outcome::Gone => "gone",
         Outcome::Overwritten => "overwritten",
@@ -162,8 +166,9 @@ fn exit<'a>(retirements: impl Iterator<Item = &'a Retirement> + Clone) -> Exit {
     if retirements.clone().any(|retirement| retirement.halted.is_some()) {
         return Exit::Failed;
     }
+    let unreadable = retirements.clone().any(|retirement| !retirement.unreadable.is_empty());
     let postponed = retirements
         .flat_map(|retirement| &retirement.points)
         .any(|(_, outcome)| matches!(outcome, Outcome::Postponed { .. }));
-    if postponed { Exit::Partial } else { Exit::Ok }
+    if postponed || unreadable { Exit::Partial } else { Exit::Ok }
 }

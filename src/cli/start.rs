@@ -72,10 +72,10 @@ async fn start(kind: Kind, body: &[u8], args: &OrderArgs, settings: Settings) ->
     }
     let app = open(&settings).await?;
     let cause = Cause::request(&plan, &choice);
-    let plan = match workflows::choose(app.ports(), plan, &choice).await {
+    let plan = match workflows::choose(app.ports(), plan, &choice, credentials.access_key.as_ref()).await {
         Ok(plan) => plan,
         Err(error @ workflows::Error::NoRecoveryPoint { .. }) => {
-            eprintln!("error: {error}; see what there is: apim-dr list");
+            eprintln!("error: {error}");
             return Ok(Exit::NotFound);
         }
         Err(error) => return Err(error.into()),

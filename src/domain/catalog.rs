@@ -23,17 +23,17 @@ pub struct RecoveryPoint {
     /// When it was started: from then on changes of the service are not in it. Of an adopted one, when its blob was
     /// written.
     pub at: Timestamp,
+    /// When it was over: its blob was not written later.
+    pub ended: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<Tier>,
     /// On what its success rests; `None`: another tool made it, and somebody adopted it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
     pub verification: Verification,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deleted: Option<Deleted>,
 }
 
-/// That it is gone, and why.
+/// That a recovery point is gone, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Deleted {
@@ -51,10 +51,10 @@ impl RecoveryPoint {
             service: operation.plan.service.clone(),
             blob: operation.plan.blob.clone(),
             at: attempt.started,
+            ended: operation.updated,
             tier: attempt.tier.clone(),
             evidence: operation.evidence.clone(),
             verification: operation.verification.clone()?,
-            deleted: None,
         })
     }
 
@@ -64,7 +64,19 @@ impl RecoveryPoint {
             reason: "another tool made it: nobody here saw how it ended".to_owned(),
             blob: Some(seen),
         };
-        Self { id, service, blob, at, tier: None, evidence: None, verification, deleted: None }
+        Self { id, service, blob, at, ended: at, tier: None, evidence: None, verification }
+    }
+
+    /// Whether a blob under its name is still its own: the one that was seen then; or if nobody could see it, one that
+    /// was written meanwhile.
+    pub fn is_of(&self, seen: &Seen) -> bool {
+        match self.verification.seen() {
+            Some(known) => known.is_same(seen),
+            // The service tells whole seconds.
+            None => seen.modified.is_some_and(|modified| {
+                modified.as_second() >= self.at.as_second() && modified <= self.ended
+            }),
+        }
     }
 
     /// Whether a blob that is there now proves what nobody could see before: that Azure wrote it, as it said.
@@ -72,7 +84,20 @@ impl RecoveryPoint {
         self.evidence == Some(Evidence::Arm)
             && self.verification.seen().is_none()
             && seen.size > 0
-            && seen.modified.is_some_and(|modified| modified.as_second() >= self.at.as_second())
+            && self.is_of(seen)
+    }
+
+    /// Whether it stands in place of another one of the same blob.
+    fn replaces(&self, other: &Self) -> bool {
+        let is_its_own = |adopted: &Self, made: &Self| {
+            adopted.evidence.is_none()
+                && made.evidence.is_some()
+                && adopted.verification.seen().is_some_and(|seen| made.is_of(seen))
+        };
+        if is_its_own(self, other) {
+            return false;
+        }
+        is_its_own(other, self) || (self.at, self.id) > (other.at, other.id)
     }
 
     pub fn is_verified(&self) -> bool {
@@ -89,20 +114,19 @@ impl RecoveryPoint {
     }
 }
 
-/// Those that still stand, newest first: of several under one blob the newest has overwritten the others, and those
-/// that were deleted are gone.
+/// Those that stand, newest first: of several under one blob the newest has overwritten the others. One that was adopted
+/// stands behind the one of which its blob is: it is dated by the end, and knows less.
 pub fn standing(points: Vec<RecoveryPoint>) -> Vec<RecoveryPoint> {
     let mut newest: HashMap<BlobRef, RecoveryPoint> = HashMap::new();
     for point in points {
-        let order = |point: &RecoveryPoint| (point.at, point.id);
         match newest.get(&point.blob) {
-            Some(known) if order(known) >= order(&point) => {}
+            Some(known) if !point.replaces(known) => {}
             _ => {
                 newest.insert(point.blob.clone(), point);
             }
         }
     }
-    let mut standing: Vec<_> = newest.into_values().filter(|point| point.deleted.is_none()).collect();
+    let mut standing: Vec<_> = newest.into_values().collect();
     standing.sort_unstable_by_key(|point| Reverse((point.at, point.id)));
     standing
 }
@@ -152,19 +176,15 @@ mod tests {
             service: operation.plan.service,
             blob: BlobRef { name: name.parse().unwrap(), ..operation.plan.blob },
             at: at(second),
+            ended: at(second + 10),
             tier: None,
             evidence: Some(Evidence::Arm),
             verification: Verification::Verified { blob: seen(name) },
-            deleted: None,
         }
     }
 
     fn unseen(point: RecoveryPoint) -> RecoveryPoint {
         RecoveryPoint { verification: Verification::unverified("no right"), ..point }
-    }
-
-    fn gone(point: RecoveryPoint) -> RecoveryPoint {
-        RecoveryPoint { deleted: Some(Deleted { at: at(99), reason: "retention".to_owned() }), ..point }
     }
 
     fn names(points: &[RecoveryPoint]) -> Vec<(&str, i64)> {
@@ -186,10 +206,41 @@ mod tests {
     }
 
     #[test]
-    fn of_several_under_one_name_the_newest_stands_unless_it_was_deleted() {
-        let points = vec![point("a", 1), point("b", 2), point("a", 3), gone(point("c", 5)), point("c", 4)];
+    fn of_several_under_one_name_the_newest_stands_but_an_adopted_one_behind_that_of_which_its_blob_is() {
+        let points = vec![point("a", 1), point("b", 2), point("a", 3)];
         assert_eq!(names(&standing(points.clone())), [("a", 3), ("b", 2)]);
         assert_eq!(names(&standing(points.into_iter().rev().collect())), [("a", 3), ("b", 2)]);
+    }
+
+    #[test]
+    fn a_blob_belongs_to_a_point_by_what_was_seen_or_by_when_it_was_written() {
+        let written = |second| Seen { modified: Some(at(second)), ..seen("x") };
+        let unseen = unseen(point("a", 5));
+        for (second, expected) in [(4, false), (5, true), (15, true), (16, false)] {
+            assert_eq!(unseen.is_of(&written(second)), expected, "{second}");
+            assert_eq!(unseen.is_proved_by(&written(second)), expected, "{second}");
+        }
+        assert!(!unseen.is_of(&seen("x")) && !unseen.is_proved_by(&Seen { size: 0, ..written(6) }));
+        let known = point("a", 5);
+        assert!(known.is_of(&seen("\"a\"")) && !known.is_of(&written(6)) && !known.is_proved_by(&seen("a")));
+
+        // The adopted one is the same blob, dated by its end; or another, later one.
+        let adopted = |seen: Seen, second| {
+            RecoveryPoint::adopted(
+                OperationId::at(at(second)),
+                known.service.clone(),
+                known.blob.clone(),
+                seen,
+                at(second),
+            )
+        };
+        for points in
+            [vec![known.clone(), adopted(seen("a"), 14)], vec![adopted(seen("a"), 14), known.clone()]]
+        {
+            assert_eq!(standing(points), std::slice::from_ref(&known));
+        }
+        let later = adopted(seen("later"), 20);
+        assert_eq!(standing(vec![known.clone(), later.clone()]), [later]);
     }
 
     #[test]

@@ -51,10 +51,18 @@ pub enum Event {
     /// Azure's own terminal answer: done.
     Completed {
         ids: RequestIds,
+        /// Which attempt's it is, if not the one that is followed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attempt: Option<AttemptId>,
     },
     /// No terminal answer, but the service idle again and a new blob.
     Found {
         blob: BlobLook,
+    },
+    /// Azure's own success, but the blob is not as it should be, or cannot be read: it is looked for again.
+    Unseen {
+        reason: String,
+        until: Timestamp,
     },
     /// The look after the end.
     Verified {
@@ -85,6 +93,7 @@ impl Event {
             Self::SeenBusy { .. } => "seenBusy",
             Self::Completed { .. } => "completed",
             Self::Found { .. } => "found",
+            Self::Unseen { .. } => "unseen",
             Self::Verified { .. } => "verified",
             Self::CancelRequested => "cancelRequested",
             Self::Canceled => "canceled",

@@ -91,11 +91,6 @@ impl Attempt {
         matches!(self.answer, Some(Answer::Accepted { .. }))
     }
 
-    /// Whether Azure took it, or may have.
-    fn may_run(&self) -> bool {
-        matches!(self.answer, None | Some(Answer::Accepted { .. } | Answer::Unknown { .. }))
-    }
-
     /// Where to ask about it.
     pub fn continuation(&self) -> Option<&Continuation> {
         match &self.answer {
@@ -208,7 +203,7 @@ impl Operation {
     /// that may have been taken, nor of any if it opened the operation again: then the outcome stays unknown.
     pub fn failed_by_azure(&self, error: AzureError) -> Failure {
         let mut newer = self.attempts.iter().rev().take_while(|attempt| Some(attempt.id) != self.followed);
-        let undecided = newer.clone().any(Attempt::may_run);
+        let undecided = newer.clone().any(Attempt::may_have_begun);
         let kind = if undecided || self.reopened && newer.next().is_some() {
             FailureKind::OutcomeUnknown
         } else {
@@ -220,7 +215,19 @@ impl Operation {
     /// The attempt of which Azure said that it is done.
     pub fn completed_attempt(&self) -> Option<&Attempt> {
         let followed = self.attempts.iter().find(|attempt| Some(attempt.id) == self.followed);
-        followed.or_else(|| self.older_accepted().next()).or(self.attempts.last())
+        followed.or(self.attempts.last())
+    }
+
+    /// Whether it has ended for us, but perhaps not in Azure.
+    pub fn may_go_on_in_azure(&self) -> bool {
+        let unwatched = match self.phase {
+            Phase::Canceled => true,
+            Phase::Failed => {
+                self.failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::OutcomeUnknown)
+            }
+            _ => false,
+        };
+        unwatched && self.attempts.iter().any(Attempt::may_have_begun)
     }
 
     /// The failure that says that nobody can tell what became of it.

@@ -83,7 +83,11 @@ pub struct Seen {
 impl Seen {
     /// Whether nobody wrote it in between.
     pub fn is_same(&self, other: &Self) -> bool {
-        self.e_tag.trim_matches('"') == other.e_tag.trim_matches('"')
+        self.has(&other.e_tag)
+    }
+
+    pub fn has(&self, e_tag: &str) -> bool {
+        self.e_tag.trim_matches('"') == e_tag.trim_matches('"')
     }
 }
 

@@ -21,12 +21,9 @@ pub fn objection(
             let error = AzureError::local(format!("the backup {blob} is empty"));
             return Some(error.with_remedy("take another recovery point: apim-dr list"));
         }
-        BlobLook::Present(seen) => {
-            let is_it =
-                |point: &&RecoveryPoint| point.verification.seen().is_none_or(|known| known.is_same(seen));
-            (point.filter(is_it), seen.modified)
-        }
-        BlobLook::Unread { .. } => (point, None),
+        BlobLook::Present(seen) => (point.filter(|point| point.is_of(seen)), seen.modified),
+        // It may have been overwritten since: who can tell?
+        BlobLook::Unread { .. } => return None,
     };
     let made = known.map(|point| point.at).or(written);
     if let Some(age) = made.map(|made| now.duration_since(made)).filter(|age| *age >= LIFETIME) {
@@ -57,8 +54,6 @@ mod tests {
     use crate::domain::{Kind, Seen, Verification, samples::*};
 
     /// What is there, what is known of it, the service's tier, the second, and what is said.
-    type Row<'a> = (BlobLook, Option<&'a RecoveryPoint>, &'a str, i64, Option<&'a str>);
-
     fn point(tier: &str, verification: Verification) -> RecoveryPoint {
         let operation = operation(Kind::Backup);
         RecoveryPoint {
@@ -66,10 +61,10 @@ mod tests {
             service: operation.plan.service,
             blob: operation.plan.blob,
             at: at(0),
+            ended: at(9),
             tier: Some(Tier(tier.to_owned())),
             evidence: None,
             verification,
-            deleted: None,
         }
     }
 
@@ -83,7 +78,7 @@ mod tests {
         let same = point("developer", known("a"));
         let other = point("Developer", known("other"));
         let never_seen = point("Developer", Verification::unverified("no right"));
-        let rows: [Row; 16] = [
+        let rows: [Row; 17] = [
             (BlobLook::Absent, None, "Developer", 0, Some("is not there")),
             (BlobLook::Absent, Some(&same), "Developer", 0, Some("is not there")),
             (empty, Some(&same), "Developer", 0, Some("is empty")),
@@ -91,7 +86,9 @@ mod tests {
             (present("a"), Some(&same), "Developer", MONTH, Some("30 days old")),
             (present("a"), Some(&same), "Developer", 2 * MONTH, Some("60 days old")),
             (present("a"), Some(&same), "Premium", 0, Some("of the tier developer")),
-            (present("a"), Some(&never_seen), "Premium", 0, Some("of the tier Developer")),
+            (written(9), Some(&never_seen), "Premium", 0, Some("of the tier Developer")),
+            (written(10), Some(&never_seen), "Premium", 0, None),
+            (present("a"), Some(&never_seen), "Premium", 2 * MONTH, None),
             (present("a"), None, "Premium", 2 * MONTH, None),
             // Overwritten by somebody else: its own time counts, its tier is not known.
             (present("a"), Some(&other), "Premium", 2 * MONTH, None),
@@ -99,8 +96,7 @@ mod tests {
             (written(1), None, "Premium", MONTH + 1, Some("30 days old")),
             (written(1), None, "Premium", MONTH, None),
             (unread(), None, "Premium", 2 * MONTH, None),
-            (unread(), Some(&same), "Premium", 0, Some("the service is of the tier Premium")),
-            (unread(), Some(&same), "Developer", MONTH, Some("30 days old")),
+            (unread(), Some(&same), "Premium", 2 * MONTH, None),
         ];
         for (look, point, tier, now, expected) in rows {
             let tier = Tier(tier.to_owned());

@@ -25,6 +25,7 @@ pub(crate) fn plan(instance: &str) -> Plan {
         caller: Caller::App,
         retention: None,
         source: None,
+        e_tag: None,
     }
 }
 
@@ -101,7 +102,7 @@ pub(crate) fn moved() -> Event {
 }
 
 pub(crate) fn completed() -> Event {
-    Event::Completed { ids: RequestIds::default() }
+    Event::Completed { ids: RequestIds::default(), attempt: None }
 }
 
 pub(crate) fn verified() -> Event {

@@ -53,7 +53,8 @@ impl Operation {
                 next.due = *until;
             }
             (Phase::Running, Event::Completed { .. }) => next.complete(),
-            (Phase::Starting, Event::Completed { .. }) if self.older_accepted().next().is_some() => {
+            (Phase::Starting, Event::Completed { attempt, .. }) if self.older_accepted().next().is_some() => {
+                next.followed = attempt.or_else(|| self.older_accepted().next().map(|older| older.id));
                 next.complete();
             }
             (Phase::Starting | Phase::Running, Event::Found { blob }) if self.plan.kind == Kind::Backup => {
@@ -66,6 +67,10 @@ impl Operation {
                     BlobLook::Absent | BlobLook::Unread { .. } => None,
                 };
                 next.verification = Some(Verification::Unverified { reason: reason.to_owned(), blob });
+            }
+            (Phase::Verifying, Event::Unseen { reason, until }) => {
+                next.waiting = Some(reason.clone());
+                next.due = *until;
             }
             (Phase::Verifying, Event::Verified { verification }) => {
                 next.close(Phase::Succeeded);

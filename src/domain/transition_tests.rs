@@ -35,6 +35,7 @@ fn every_phase_takes_its_own_steps_and_no_others() {
         (found(), vec![(Starting, Succeeded), (Running, Succeeded)]),
         (completed(), vec![(Running, Verifying)]),
         (verified(), vec![(Verifying, Succeeded)]),
+        (Event::Unseen { reason: "gone".into(), until: at(60) }, vec![(Verifying, Verifying)]),
         (
             Event::CancelRequested,
             vec![(Pending, Pending), (Starting, Starting), (Running, Running), (Verifying, Verifying)],

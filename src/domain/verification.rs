@@ -21,8 +21,8 @@ pub enum Verdict {
 }
 
 impl Operation {
-    /// What follows `now` from looking at the blob of a backup that Azure calls done.
-    pub fn verdict(&self, look: &BlobLook, now: Timestamp) -> Verdict {
+    /// What follows `now` from looking at the blob of a backup that Azure calls done. `pause`: until the next look.
+    pub fn verdict(&self, look: &BlobLook, now: Timestamp, pause: Duration) -> Verdict {
         let before = self.completed_attempt();
         let wrong = match look {
             BlobLook::Present(seen) => match judge(seen, before) {
@@ -32,23 +32,29 @@ impl Operation {
             BlobLook::Absent => "is not there",
             BlobLook::Unread { reason } => {
                 let could_be_read = before.is_some_and(|attempt| attempt.blob.is_read());
-                if could_be_read && self.is_patient(now) {
-                    return Verdict::LookAgain;
+                if could_be_read && let Some(patience) = self.patience(reason, now, pause) {
+                    return patience;
                 }
                 let verification = Verification::unverified(reason);
                 return Verdict::Record(Event::Verified { verification });
             }
         };
-        if self.is_patient(now) {
-            return Verdict::LookAgain;
+        if let Some(patience) = self.patience(&format!("the blob {wrong}"), now, pause) {
+            return patience;
         }
         let error = AzureError::local(format!("Azure reported success, the blob {wrong}"))
             .with_remedy("see who or what deletes or moves blobs of this container; then back up again");
         Verdict::Record(Event::Failed { failure: Failure { kind: FailureKind::Failed, error } })
     }
 
-    fn is_patient(&self, now: Timestamp) -> bool {
-        now < later(self.updated, PATIENCE)
+    /// The first look that fails is written down, and from then on it is looked again: so one that comes late is never
+    /// the only one.
+    fn patience(&self, reason: &str, now: Timestamp, pause: Duration) -> Option<Verdict> {
+        if self.waiting.is_none() {
+            let reason = format!("Azure says that it is done, but {reason}; looking again");
+            return Some(Verdict::Record(Event::Unseen { reason, until: later(now, pause) }));
+        }
+        (now < later(self.updated, PATIENCE)).then_some(Verdict::LookAgain)
     }
 }
 
@@ -80,6 +86,8 @@ fn judge(seen: &Seen, attempt: Option<&Attempt>) -> Result<Verification, &'stati
 mod tests {
     use super::*;
     use crate::domain::{AttemptId, Kind, samples::*};
+
+    const PAUSE: Duration = Duration::from_secs(15);
 
     /// A backup that had this look before its start, at second 1, and is done at second 3.
     fn done(before: &BlobLook) -> Operation {
@@ -136,11 +144,21 @@ mod tests {
             (unread(), unread(), "unverified: no right", "unverified: no right"),
         ];
         for (before, look, at_first, at_last) in rows {
-            let operation = done(&before);
             let at_last =
                 if at_last.starts_with("is ") { format!("{MISSING}{at_last}") } else { at_last.into() };
+            let mut operation = done(&before);
+            if at_first == "look again" {
+                // Years later, if nobody looked before.
+                let verdict = operation.verdict(&look, at(99_999_999), PAUSE);
+                let Verdict::Record(event @ Event::Unseen { .. }) = verdict else { panic!("{verdict:?}") };
+                operation = operation.after(&event, at(3)).unwrap();
+                assert_eq!(
+                    (operation.phase, operation.due),
+                    (crate::domain::Phase::Verifying, at(99_999_999 + 15))
+                );
+            }
             for (second, expected) in [(3, at_first), (602, at_first), (603, &at_last)] {
-                let verdict = operation.verdict(&look, at(second));
+                let verdict = operation.verdict(&look, at(second), PAUSE);
                 assert_eq!(words(&verdict), expected, "{before:?}, then {look:?} at {second}");
                 if let Verdict::Record(event) = verdict {
                     assert!(operation.after(&event, at(second)).unwrap().phase.is_closed());
@@ -174,6 +192,6 @@ mod tests {
             ],
         );
         assert_eq!(operation.completed_attempt().unwrap().id, first);
-        assert_eq!(words(&operation.verdict(&present("b"), at(9))), "verified");
+        assert_eq!(words(&operation.verdict(&present("b"), at(9), PAUSE)), "verified");
     }
 }

@@ -76,6 +76,9 @@ pub fn parse(
     if let (Some(target), Ok((plan, _))) = (target, &order) {
         options.stand_in(plan, target);
     }
+    if let Ok((plan, _)) = &order {
+        options.check_retention(plan, targets, &mut fields);
+    }
     if let (Ok((plan, _)), Some(suffix)) = (&order, &options.name_suffix)
         && let Err(error) = suffix.check(plan)
     {

@@ -77,6 +77,22 @@ impl Options {
         }
     }
 
+    /// Where a target has rules for the same recovery points, a body may not bring others: whoever may start a backup may
+    /// not delete what was to be kept.
+    pub(super) fn check_retention(&self, plan: &Plan, targets: &[Target], fields: &mut Fields) {
+        let Some(rules) = &self.retention else { return };
+        let own = targets.iter().find(|target| {
+            plan.service.name.key() == target.plan.service.name.key()
+                && plan.blob.place() == target.plan.blob.place()
+        });
+        if let Some(target) = own
+            && target.plan.retention.as_ref().map(|policy| &policy.rules) != Some(rules)
+        {
+            let detail = format!("not that of the target {}, which has these recovery points", target.name);
+            fields.note("retention", &detail, "leave it out, or change the target");
+        }
+    }
+
     /// Which blob is meant.
     pub(super) fn choice(&self) -> Choice {
         let zone = self.time_zone.clone().unwrap_or(TimeZone::UTC);

@@ -66,6 +66,7 @@ pub(super) fn read(
         caller,
         retention: None,
         source: None,
+        e_tag: None,
     };
     Ok((plan, Credentials { client_secret, access_key }))
 }

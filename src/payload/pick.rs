@@ -67,8 +67,6 @@ mod tests {
     };
 
     /// What is asked for, with these edits, and the problems with it.
-    type Row<'a> = (Kind, Value, &'a [(&'a str, &'a str)]);
-
     #[test]
     fn a_restore_takes_a_name_or_the_newest_recovery_point_that_is_meant() {
         let until = "2026-11-20T00:00:00Z";

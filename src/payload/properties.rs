@@ -217,7 +217,16 @@ fn payload() -> impl Strategy<Value = Payload> {
     (kind, service, blob, caller(), access(), options()).prop_map(
         |(kind, service, blob, (caller, client_secret), (access, access_key), options)| {
             fit(Payload {
-                plan: Plan { kind, service, blob, access, caller, retention: None, source: None },
+                plan: Plan {
+                    kind,
+                    service,
+                    blob,
+                    access,
+                    caller,
+                    retention: None,
+                    source: None,
+                    e_tag: None,
+                },
                 credentials: Credentials { client_secret, access_key },
                 options,
             })

@@ -111,6 +111,15 @@ fn alike(target: &Target, place: &str, other: &Target, elsewhere: &str) -> Optio
             detail,
             "give one of the two another backupName, or their backups overwrite each other",
         )
+    } else if target.plan.retention != other.plan.retention
+        && target.plan.service.name.key() == other.plan.service.name.key()
+        && target.plan.blob.place() == other.plan.blob.place()
+    {
+        (
+            format!("{place}.retention"),
+            format!("not that of {elsewhere}, though both back up the same instance to the same container"),
+            "give both the same, or one another container: rules are for all recovery points of an instance in a container",
+        )
     } else {
         return None;
     };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use object_store::path::Path;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
@@ -15,18 +15,22 @@ use super::{
     store::{AT_ONCE, Header, Store},
 };
 use crate::{
-    domain::{BlobRef, Deleted, OperationId, RecoveryPoint, Seen, ServiceName, Verification},
+    domain::{BlobRef, ContainerRef, Deleted, OperationId, RecoveryPoint, Seen, ServiceName, Verification},
     ports::{Catalog, Mark, Points, RecordsError},
 };
 
 const CATALOG: &str = "catalog";
-pub(super) const RETIRING: &str = "retiring";
+const RETIRING: &str = "retiring";
+const OWNERS: &str = "owners";
+const FROZEN: &str = "frozen";
+/// What is of no use once it is old, by the store's own time of it.
+pub(super) const PASSING: [&str; 3] = [RETIRING, OWNERS, FROZEN];
 
 /// By another tool: `adopted.json` in place of `point.json`.
 const POINT: &str = "point.json";
 const ADOPTED: &str = "adopted.json";
 const VERIFIED: &str = "verified.json";
-const DELETED: &str = "deleted.json";
+pub(super) const DELETED: &str = "deleted.json";
 
 /// Any of the files, with the fields that all have.
 #[derive(Serialize, Deserialize)]
@@ -45,12 +49,27 @@ struct Verified {
     blob: Seen,
 }
 
-/// `retiring/{digest of the blob}/{writer}`
+/// `retiring/{digest of the blob}/{random}`
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Retiring {
     until: Timestamp,
 }
+
+/// `owners/{digest of the blob}/{service}`
+#[derive(Serialize, Deserialize)]
+struct Owner {
+    service: ServiceName,
+}
+
+/// `frozen/{digest of the container}/{restore}`
+#[derive(Serialize, Deserialize)]
+struct Frozen {
+    until: Timestamp,
+}
+
+/// How long one that cannot be read counts as a mark, by the store's own time of it.
+const UNREADABLE: SignedDuration = SignedDuration::from_mins(10);
 
 #[async_trait]
 impl Catalog for Records {
@@ -111,11 +130,58 @@ impl Catalog for Records {
 
     async fn marked(&self, blob: &BlobRef, now: Timestamp) -> Result<Option<Timestamp>, RecordsError> {
         let mut latest = None;
-        for path in self.store.list(&marks(blob)).await? {
-            let mark: Option<Retiring> = read(&self.store, &path).await?;
-            latest = latest.max(mark.map(|mark| mark.until));
+        for object in self.store.objects(&marks(blob)).await? {
+            let until = match read::<Retiring>(&self.store, &object.location).await {
+                Ok(mark) => mark.map(|mark| mark.until),
+                // A newer version's, perhaps.
+                Err(RecordsError::Corrupt { .. }) => {
+                    let written = Timestamp::from_second(object.last_modified.timestamp()).ok();
+                    written.and_then(|written| written.checked_add(UNREADABLE).ok())
+                }
+                Err(error) => return Err(error),
+            };
+            latest = latest.max(until);
         }
         Ok(latest.filter(|until| *until > now))
+    }
+
+    async fn own(&self, blob: &BlobRef, service: &ServiceName) -> Result<(), RecordsError> {
+        let path = Path::from(format!("{}/{}", owners(blob), service.key()));
+        write(&self.store, &path, &Owner { service: service.clone() }).await
+    }
+
+    async fn owners(&self, blob: &BlobRef) -> Result<Vec<ServiceName>, RecordsError> {
+        let names = self.store.list(&owners(blob)).await?;
+        Ok(names.iter().filter_map(|name| name.filename()?.parse().ok()).collect())
+    }
+
+    async fn freeze(
+        &self,
+        container: &ContainerRef,
+        restore: OperationId,
+        until: Timestamp,
+    ) -> Result<(), RecordsError> {
+        let path = Path::from(format!("{}/{restore}", frozen(container)));
+        write(&self.store, &path, &Frozen { until }).await
+    }
+
+    async fn frozen(
+        &self,
+        container: &ContainerRef,
+        now: Timestamp,
+    ) -> Result<Option<OperationId>, RecordsError> {
+        for path in self.store.list(&frozen(container)).await? {
+            let id = path.filename().and_then(|name| name.parse().ok());
+            let is_over = match read::<Frozen>(&self.store, &path).await {
+                Ok(frozen) => frozen.is_none_or(|frozen| frozen.until <= now),
+                Err(RecordsError::Corrupt { .. }) => false,
+                Err(error) => return Err(error),
+            };
+            if !is_over && id.is_some() {
+                return Ok(id);
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -127,9 +193,21 @@ fn path(point: &RecoveryPoint, file: &str) -> Path {
     Path::from(format!("{}/{}/{file}", folder(&point.service.name), point.id))
 }
 
+fn of_blob(blob: &BlobRef) -> String {
+    digest(&[blob.account.as_str(), blob.container.as_str(), blob.name.as_str()])
+}
+
 fn marks(blob: &BlobRef) -> Path {
-    let parts = [blob.account.as_str(), blob.container.as_str(), blob.name.as_str()];
-    Path::from(format!("{RETIRING}/{}", digest(&parts)))
+    Path::from(format!("{RETIRING}/{}", of_blob(blob)))
+}
+
+fn owners(blob: &BlobRef) -> Path {
+    Path::from(format!("{OWNERS}/{}", of_blob(blob)))
+}
+
+fn frozen(container: &ContainerRef) -> Path {
+    let parts = [container.account.as_str(), container.container.as_str()];
+    Path::from(format!("{FROZEN}/{}", digest(&parts)))
 }
 
 /// Id and file name of `catalog/{service}/{id}/{file}`.
@@ -158,6 +236,9 @@ async fn point(
 ) -> Result<Option<RecoveryPoint>, RecordsError> {
     let path = |file: &str| Path::from(format!("{}/{id}/{file}", folder(service)));
     let has = |file: &str| files.iter().any(|known| known == file);
+    if has(DELETED) {
+        return Ok(None);
+    }
     let Some(file) = [POINT, ADOPTED].into_iter().find(|file| has(file)) else { return Ok(None) };
     let Some(mut point) = read::<RecoveryPoint>(store, &path(file)).await? else { return Ok(None) };
     if has(VERIFIED)
@@ -165,9 +246,6 @@ async fn point(
         && let Some(Verified { blob, .. }) = read(store, &path(VERIFIED)).await?
     {
         point.verification = Verification::Verified { blob };
-    }
-    if has(DELETED) {
-        point.deleted = read(store, &path(DELETED)).await?;
     }
     Ok(Some(point))
 }

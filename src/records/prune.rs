@@ -11,7 +11,7 @@ use object_store::path::Path;
 
 use super::{
     Records,
-    catalog::{self, RETIRING},
+    catalog::{self, DELETED, PASSING},
     claims::{Key, SLOT},
     store::{AT_ONCE, Created, Header, Store},
 };
@@ -49,9 +49,11 @@ pub(super) async fn prune(records: &Records, before: Timestamp) -> Result<Pruned
     old.extend(history(store, before).await?);
     let marks = store.list(&Path::from("pruned")).await?;
     old.extend(marks.into_iter().filter(|mark| is_before(mark, before, DAY)));
-    let retiring = store.objects(&Path::from(RETIRING)).await?.into_iter();
-    let retiring = retiring.filter(|mark| mark.last_modified.timestamp() < before.as_second());
-    old.extend(retiring.map(|mark| mark.location));
+    for folder in PASSING {
+        let passing = store.objects(&Path::from(folder)).await?.into_iter();
+        let passing = passing.filter(|object| object.last_modified.timestamp() < before.as_second());
+        old.extend(passing.map(|object| object.location));
+    }
     for service in records.services().await? {
         old.extend(recovery_points(records, &service, before, &mut pruned).await?);
     }
@@ -128,16 +130,19 @@ async fn recovery_points(
     pruned: &mut Pruned,
 ) -> Result<Vec<Path>, RecordsError> {
     let names = records.store.list(&catalog::folder(service)).await?;
-    let id = |name: &Path| catalog::parts(name).map(|(id, _)| id).filter(|id| id.opened() < before);
-    let old: Vec<_> = names.into_iter().filter_map(|name| Some((id(&name)?, name))).collect();
+    let files = names.iter().filter_map(|name| Some((catalog::parts(name)?, name)));
+    let old: Vec<_> = files.filter(|((id, _), _)| id.opened() < before).collect();
     if old.is_empty() {
         return Ok(Vec::new());
     }
+    let deleted: HashSet<_> =
+        old.iter().filter(|((_, file), _)| file == DELETED).map(|((id, _), _)| *id).collect();
     let Points { points, unreadable } = records.points(service, None).await?;
     pruned.left.extend(unreadable);
     let known: HashSet<_> = points.iter().map(|point| point.id).collect();
     let standing: HashSet<_> = standing(points).into_iter().map(|point| point.id).collect();
-    let is_over = |id: &OperationId| known.contains(id) && !standing.contains(id);
+    let is_over = |id: &OperationId| deleted.contains(id) || known.contains(id) && !standing.contains(id);
+    let old = old.into_iter().map(|((id, _), name)| (id, name.clone()));
     Ok(old.into_iter().filter(|(id, _)| is_over(id)).map(|(_, name)| name).collect())
 }
 

@@ -15,7 +15,8 @@ const SETTING: &str = "APIM_DR_TARGETS";
 const DEFAULT_FILE: &str = "targets.json";
 
 pub(super) fn is_about_targets(problem: &Problem) -> bool {
-    [SETTING, SCHEDULE].contains(&problem.setting.as_str())
+    // A key of an account that cannot be resolved is of the same kind: with the key in the body a restore needs none.
+    [SETTING, SCHEDULE, "APIM_DR_BLOB_CONNECTION"].contains(&problem.setting.as_str())
 }
 
 impl Reader<'_> {

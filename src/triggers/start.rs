@@ -45,7 +45,13 @@ pub(super) async fn start(
     };
     let may_queue = query_value(&parts.uri, "queue").is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let if_busy = if may_queue { IfBusy::Wait } else { IfBusy::Refuse };
-    let plan = workflows::choose(app.ports(), plan, &choice).await.map_err(refused)?;
+    // What was asked for before is not chosen again: its key tells.
+    let plan = if workflows::is_claimed(app.ports(), &cause, &plan).await.map_err(refused)? {
+        plan
+    } else {
+        let access_key = credentials.access_key.as_ref();
+        workflows::choose(app.ports(), plan, &choice, access_key).await.map_err(refused)?
+    };
     let opened = workflows::open(app.ports(), plan, &credentials, &cause, if_busy).await;
     let Opened { operation, joined } = opened.map_err(refused)?;
     if joined && !matches!(cause, Cause::Key { .. }) {
@@ -94,10 +100,13 @@ fn refused(error: Error) -> ProblemDetails {
             StatusCode::UNPROCESSABLE_ENTITY,
             "this Idempotency-Key was used before, with another body; nothing was started. Use a new key for a new request",
         ),
-        Error::NoRecoveryPoint { .. } => ProblemDetails::new(
-            StatusCode::NOT_FOUND,
-            format!("{error}; nothing was started. See what there is: apim-dr list"),
-        ),
+        Error::NoRecoveryPoint { .. } => {
+            ProblemDetails::new(StatusCode::NOT_FOUND, format!("{error}. Nothing was started"))
+        }
+        error @ Error::Catalog { .. } => {
+            tracing::error!(error = &error as &dyn std::error::Error, "a recovery point cannot be chosen");
+            ProblemDetails::unavailable(format!("{error}. Nothing was started"))
+        }
         Error::Records { source: source @ RecordsError::Corrupt { .. }, .. } => {
             tracing::error!(error = &source as &dyn std::error::Error, "opening an operation failed");
             ProblemDetails::unavailable(format!(

@@ -120,6 +120,10 @@ async fn start(ports: &Ports, entry: Entry, may_start: &(dyn Fn() -> bool + Sync
         Err(ReadError::Transient(error)) => return wait(ports, entry, error.to_string()).await,
         Err(ReadError::Definite(error)) => return record(ports, entry, refused(error)).await,
     };
+    if plan.kind == Kind::Backup {
+        // Before the bytes are there: whoever finds them must know whose they may be.
+        ports.catalog.own(&plan.blob, &plan.service.name).await.map_err(unreached)?;
+    }
     let blob = match plan.kind {
         Kind::Backup => ports.blobs.look(&plan.blob, access.credentials.access_key.as_ref()).await,
         Kind::Restore => match verify::sight(ports, operation, &access, tier.as_ref()).await? {
@@ -179,7 +183,7 @@ async fn poll(ports: &Ports, entry: Entry, may_start: &(dyn Fn() -> bool + Sync)
         return Box::pin(recover::watch(ports, entry, access, lost, may_start)).await;
     };
     match ports.azure.poll(&continuation, &access).await {
-        Poll::Succeeded { ids } => record(ports, entry, Event::Completed { ids }).await,
+        Poll::Succeeded { ids } => record(ports, entry, Event::Completed { ids, attempt: None }).await,
         Poll::Failed(error) => {
             let failure = operation.failed_by_azure(error);
             record(ports, entry, failed(failure)).await

@@ -4,15 +4,20 @@ use jiff::SignedDuration;
 
 use super::Error;
 use crate::{
-    domain::{BlobRef, Choice, Occasion, Pick, Plan, standing},
-    ports::Ports,
+    domain::{BlobLook, Choice, Occasion, Pick, Plan, Secret, standing},
+    ports::{Points, Ports},
 };
 
 /// How far back a backup may have been opened whose name has today's date, in whatever time zone.
 const A_DAY: SignedDuration = SignedDuration::from_hours(48);
 
 /// A request's plan, with the blob that it means if it is opened now.
-pub async fn choose(ports: &Ports, plan: Plan, choice: &Choice) -> Result<Plan, Error> {
+pub async fn choose(
+    ports: &Ports,
+    plan: Plan,
+    choice: &Choice,
+    access_key: Option<&Secret>,
+) -> Result<Plan, Error> {
     match choice {
         Choice::Plain => Ok(plan),
         Choice::Dated(naming) => {
@@ -23,7 +28,7 @@ pub async fn choose(ports: &Ports, plan: Plan, choice: &Choice) -> Result<Plan, 
             }
             Ok(first)
         }
-        Choice::Pick(pick) => picked(ports, plan, *pick).await,
+        Choice::Pick(pick) => picked(ports, plan, *pick, access_key).await,
     }
 }
 
@@ -38,20 +43,38 @@ pub(super) async fn is_used(ports: &Ports, plan: &Plan) -> Result<bool, Error> {
         return Ok(true);
     }
     let points = ports.catalog.points(service, now.checked_sub(A_DAY).ok()).await.map_err(unread)?;
-    Ok(points.points.iter().any(|point| point.blob == plan.blob))
+    let Points { points, unreadable } = points;
+    Ok(!unreadable.is_empty() || points.iter().any(|point| point.blob == plan.blob))
 }
 
-async fn picked(ports: &Ports, plan: Plan, pick: Pick) -> Result<Plan, Error> {
-    let source = plan.source.clone().unwrap_or_else(|| plan.service.name.clone());
-    let unread = |source_error| Error::Catalog { service: source.clone(), source: source_error };
-    let points = ports.catalog.points(&source, None).await.map_err(unread)?;
-    let container = plan.blob.place();
-    let mut standing = standing(points.points);
-    standing.retain(|point| point.blob.place() == container);
-    match pick.choose(&standing) {
-        Some(point) => Ok(Plan { blob: BlobRef { name: point.blob.name.clone(), ..plan.blob }, ..plan }),
-        None => Err(Error::NoRecoveryPoint { what: wanted(pick), service: source, container }),
+/// The newest that is meant and, as far as anybody may see, still there. Where that is unclear nothing older is taken
+/// in its place.
+async fn picked(ports: &Ports, plan: Plan, pick: Pick, access_key: Option<&Secret>) -> Result<Plan, Error> {
+    let service = plan.source.clone().unwrap_or_else(|| plan.service.name.clone());
+    let unread = |source| Error::Catalog { service: service.clone(), source };
+    let Points { points, unreadable } = ports.catalog.points(&service, None).await.map_err(unread)?;
+    if let Some(error) = unreadable.into_iter().next() {
+        return Err(unread(error));
     }
+    let container = plan.blob.place();
+    let mut standing = standing(points);
+    standing.retain(|point| point.blob.place() == container);
+    while let Some(point) = pick.choose(&standing).cloned() {
+        match ports.blobs.look(&point.blob, access_key).await {
+            BlobLook::Present(seen) if point.is_of(&seen) => {
+                return Ok(Plan { blob: point.blob, e_tag: Some(seen.e_tag), ..plan });
+            }
+            BlobLook::Unread { .. } => {
+                let e_tag = point.verification.seen().map(|seen| seen.e_tag.clone());
+                return Ok(Plan { blob: point.blob, e_tag, ..plan });
+            }
+            BlobLook::Absent | BlobLook::Present(_) => {
+                tracing::warn!(blob = %point.blob, "this recovery point is not there any more, or was overwritten");
+                standing.retain(|other| other.id != point.id);
+            }
+        }
+    }
+    Err(Error::NoRecoveryPoint { what: wanted(pick), service, container })
 }
 
 fn wanted(pick: Pick) -> String {

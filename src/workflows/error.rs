@@ -12,7 +12,9 @@ pub enum Error {
     NotFound(OperationId),
     #[error("operation {holder} has {service}")]
     Busy { service: ServiceName, holder: OperationId },
-    #[error("the catalogue has no {what} of {service} in {container}")]
+    #[error(
+        "the catalogue has no {what} of {service} in {container} that is still there; name the blob as backupName, or make the catalogue anew: apim-dr catalog rebuild"
+    )]
     NoRecoveryPoint { what: String, service: ServiceName, container: ContainerRef },
     #[error("the idempotency key was used before, with another body")]
     OtherBody,
@@ -34,7 +36,9 @@ pub enum Error {
         #[source]
         source: RecordsError,
     },
-    #[error("reading the catalogue of {service} failed")]
+    #[error(
+        "reading the catalogue of {service} failed; a restore needs no catalogue if it names the blob as backupName"
+    )]
     Catalog {
         service: ServiceName,
         #[source]

@@ -2,7 +2,7 @@
 
 use super::Error;
 use crate::{
-    domain::{Credentials, Entry, Naming, Occasion, Operation, OperationId, Plan, later},
+    domain::{Credentials, Entry, Operation, OperationId, Plan, later},
     ports::{Cause, Claim, Opening, Ports},
 };
 
@@ -23,11 +23,15 @@ pub enum IfBusy {
     Refuse,
 }
 
-/// A request's plan, with the name that its blob has if it is opened now.
-pub fn named(ports: &Ports, plan: Plan, naming: Option<&Naming>) -> Plan {
-    let Some(naming) = naming else { return plan };
-    // Nobody looks whether this day had a backup under that name before.
-    naming.plan_at(&plan, ports.azure.now(), Occasion::First)
+/// Whether a caller's key was used before: then what it means is settled, whatever the catalogue says by now.
+pub async fn is_claimed(ports: &Ports, cause: &Cause, plan: &Plan) -> Result<bool, Error> {
+    if !matches!(cause, Cause::Key { .. }) {
+        return Ok(false);
+    }
+    let opened = ports.azure.now();
+    let opening = Opening { id: OperationId::at(opened), plan: plan.clone(), opened, deadline: opened };
+    let failed = |source| Error::Records { action: "opening", id: opening.id, source };
+    Ok(ports.journal.claimed(cause, &opening).await.map_err(failed)?.is_some())
 }
 
 /// Opens an operation: when this returns, it is stored and will be carried out, whoever dies.

@@ -9,11 +9,15 @@ use super::{
 };
 use crate::{
     domain::{
-        Answer, AttemptId, Credentials, Entry, Event, Failure, MAX_WATCH, Operation, OperationId,
+        Answer, AttemptId, Credentials, Entry, Event, Failure, Kind, MAX_WATCH, Operation, OperationId,
         RecoveryPoint, later,
     },
     ports::{Appended, Ports, RecordsError},
 };
+
+/// How long nothing is deleted from the container of a restore that nobody watches any more, though Azure may go on
+/// with it. The longest recorded one took over five hours.
+const UNWATCHED: Duration = Duration::from_hours(24);
 
 /// How long an answer is tried to be written down: while the process lives, it is the only one that knows.
 const ANSWER_PATIENCE: Duration = MAX_WATCH;
@@ -123,6 +127,11 @@ async fn close(ports: &Ports, entry: &Entry) -> Result<(), RecordsError> {
     if let Some(point) = RecoveryPoint::of(&entry.operation) {
         ports.catalog.record(&point).await?;
         Box::pin(retire_after(ports, &entry.operation, &point)).await;
+    }
+    let Operation { id, plan, .. } = &entry.operation;
+    if plan.kind == Kind::Restore && entry.operation.may_go_on_in_azure() {
+        let until = later(entry.at, UNWATCHED);
+        ports.catalog.freeze(&plan.blob.place(), *id, until).await?;
     }
     ports.journal.close(entry).await
 }

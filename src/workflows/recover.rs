@@ -11,9 +11,7 @@ use super::{
     record::{again, failed, record},
 };
 use crate::{
-    domain::{
-        Attempt, AzureError, BlobLook, Conclusion, Entry, Event, Failure, Kind, Operation, Sight, Tier, later,
-    },
+    domain::{AzureError, BlobLook, Conclusion, Entry, Event, Failure, Kind, Operation, Sight, Tier, later},
     ports::{Access, Poll, Ports, ReadError},
 };
 
@@ -29,15 +27,20 @@ pub(super) async fn resolve(
     let operation = &entry.operation;
     let access = access_for_watching(ports, operation).await?;
     // An attempt before the newest, that Azure turned out to have taken: its success is success.
-    let older: Vec<_> = operation.older_accepted().filter_map(Attempt::continuation).cloned().collect();
+    let older = operation.older_accepted();
+    let older: Vec<_> =
+        older.filter_map(|attempt| Some((attempt.id, attempt.continuation()?.clone()))).collect();
     let mut runs = None;
-    for continuation in older {
+    for (attempt, continuation) in older {
         let told = ports.azure.poll(&continuation, &access).await;
         if let Some(until) = post_may_be_under_way(ports, operation) {
             return Ok(Step { next: Next::At(until), operation: entry.operation });
         }
         match told {
-            Poll::Succeeded { ids } => return record(ports, entry, Event::Completed { ids }).await,
+            Poll::Succeeded { ids } => {
+                let completed = Event::Completed { ids, attempt: Some(attempt) };
+                return record(ports, entry, completed).await;
+            }
             Poll::Running { after, .. } => runs = runs.max(Some(after)),
             // Decides nothing while a newer one is undecided.
             Poll::Failed(_) | Poll::Unread { .. } | Poll::Refused(_) => {}

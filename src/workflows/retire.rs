@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::stock::{Item, Stock, Whereabouts, note, take_stock};
 use crate::{
     domain::{
-        BlobLook, Candidate, ContainerRef, Deleted, Fate, Kind, Operation, OperationId, Policy, Reason,
+        BlobLook, Candidate, ContainerRef, Deleted, Fate, Kind, Operation, OperationId, Plan, Policy, Reason,
         RecoveryPoint, Secret, Seen, ServiceName, later,
     },
     ports::{Deletion, Mark, Ports, RecordsError},
@@ -57,6 +57,10 @@ pub enum Outcome {
     KeptByLock {
         reason: String,
     },
+    /// Another service has backups under this name, too: nobody can tell whose it is.
+    Shared {
+        with: ServiceName,
+    },
     /// No rule keeps it; another run may delete it.
     Postponed {
         reason: String,
@@ -79,6 +83,7 @@ impl fmt::Display for Outcome {
             Self::ToGo => f.write_str("no rule keeps it"),
             Self::Deleted => f.write_str("deleted: no rule keeps it"),
             Self::KeptByLock { reason } => write!(f, "kept by lock: {reason}"),
+            Self::Shared { with } => write!(f, "left alone: {with} has backups under its name, too"),
             Self::Postponed { reason } => write!(f, "no rule keeps it, but it stays for now: {reason}"),
             Self::Gone => f.write_str("not in its container any more: somebody else deleted it"),
             Self::Overwritten => f.write_str("left alone: somebody else wrote another blob under its name"),
@@ -113,16 +118,21 @@ pub async fn retire(ports: &Ports, shelf: Shelf<'_>, most: usize) -> Result<Reti
         // The oldest first.
         .rev()
         .collect();
-    let (now, later_on) = to_go.split_at(to_go.len().min(most));
-    for index in later_on {
-        let reason = format!("{most} go at a time");
-        retirement.points[*index].1 = Outcome::Postponed { reason };
-    }
-    for batch in now.chunks(BATCH) {
+    let mut deleted = 0;
+    for batch in to_go.chunks(BATCH.min(most)) {
+        if deleted >= most {
+            // What is locked does not count, or it would be tried for ever.
+            let reason = format!("{most} go at a time");
+            batch.iter().for_each(|index| {
+                retirement.points[*index].1 = Outcome::Postponed { reason: reason.clone() };
+            });
+            continue;
+        }
         let points: Vec<_> =
             batch.iter().map(|index| (&retirement.points[*index].0, &seen[*index])).collect();
         let outcomes = delete_batch(ports, shelf, &points).await?;
         for (index, outcome) in batch.iter().zip(outcomes) {
+            deleted += usize::from(outcome == Outcome::Deleted);
             retirement.points[*index].1 = outcome;
         }
     }
@@ -131,9 +141,14 @@ pub async fn retire(ports: &Ports, shelf: Shelf<'_>, most: usize) -> Result<Reti
 
 /// After a backup that was verified, as its plan says. What fails is told, and left for the next one.
 pub(super) async fn retire_after(ports: &Ports, operation: &Operation, point: &RecoveryPoint) {
-    let Some(policy) = operation.plan.retention.as_ref().filter(|_| point.is_verified()) else { return };
+    let policy = operation.plan.retention.as_ref().filter(|policy| !policy.rules.is_empty());
+    let Some(policy) = policy.filter(|_| point.is_verified()) else { return };
     let container = point.blob.place();
     let retired = async {
+        // Once: whoever looks at it later must not act by rules that were set aside since.
+        if ports.journal.opening(operation.id).await?.is_none() {
+            return Ok(Retirement::default());
+        }
         let credentials = ports.journal.credentials(operation).await?;
         let access_key = credentials.access_key.as_ref();
         let shelf = Shelf { service: &point.service.name, container: &container, policy, access_key };
@@ -258,6 +273,11 @@ async fn delete(
     if later(ports.azure.now(), MARGIN) > mark.until {
         return Ok(Outcome::Postponed { reason: "it took too long to get there".to_owned() });
     }
+    let others = ports.catalog.owners(&point.blob).await?;
+    if let Some(other) = others.iter().find(|other| other.key() != shelf.service.key()) {
+        ports.catalog.unmark(mark).await?;
+        return Ok(Outcome::Shared { with: other.clone() });
+    }
     let outcome = match ports.blobs.delete(&point.blob, seen, shelf.access_key).await {
         Deletion::Deleted | Deletion::Gone => {
             let reason = "retention: no rule keeps it".to_owned();
@@ -282,21 +302,29 @@ async fn delete(
 async fn reading(ports: &Ports, container: &ContainerRef) -> Result<Option<OperationId>, RecordsError> {
     let reads =
         |kind: Kind, blob: &crate::domain::BlobRef| kind == Kind::Restore && blob.place() == *container;
+    let mut plans = Vec::new();
     for id in ports.journal.open_operations().await? {
-        let plan = match ports.journal.opening(id).await {
-            Ok(Some(opening)) => Some(opening.plan),
-            Ok(None) => match ports.journal.last(id).await {
-                // It ended meanwhile, or a late answer is about to open it again.
-                Ok(entry) => entry.map(|entry| entry.operation.plan),
-                Err(RecordsError::Corrupt { .. }) => return Ok(Some(id)),
-                Err(error) => return Err(error),
-            },
+        plans.push(async move { (id, plan(ports, id).await) });
+    }
+    let mut plans = stream::iter(plans).buffer_unordered(AT_ONCE);
+    while let Some((id, plan)) = plans.next().await {
+        match plan {
+            Ok(plan) if plan.as_ref().is_some_and(|plan| reads(plan.kind, &plan.blob)) => {
+                return Ok(Some(id));
+            }
+            Ok(_) => {}
             Err(RecordsError::Corrupt { .. }) => return Ok(Some(id)),
             Err(error) => return Err(error),
-        };
-        if plan.is_some_and(|plan| reads(plan.kind, &plan.blob)) {
-            return Ok(Some(id));
         }
     }
-    Ok(None)
+    ports.catalog.frozen(container, ports.azure.now()).await
+}
+
+/// What an operation that was open a moment ago is to do. It may have ended meanwhile, or a late answer is about to
+/// open it again.
+async fn plan(ports: &Ports, id: OperationId) -> Result<Option<Plan>, RecordsError> {
+    if let Some(opening) = ports.journal.opening(id).await? {
+        return Ok(Some(opening.plan));
+    }
+    Ok(ports.journal.last(id).await?.map(|entry| entry.operation.plan))
 }

@@ -1,6 +1,6 @@
 //! Taking stock: what the catalogue says of a container, beside what lies in it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use futures::StreamExt as _;
 
@@ -24,6 +24,8 @@ pub struct Stock {
     /// Why the container could not be listed.
     pub unlisted: Option<String>,
     pub unreadable: Vec<RecordsError>,
+    /// Recovery points that a newer one has overwritten.
+    superseded: Vec<RecoveryPoint>,
 }
 
 /// A recovery point, and its blob.
@@ -65,8 +67,9 @@ pub async fn take_stock(
     for service in services {
         let points = ports.catalog.points(service, None).await?;
         stock.unreadable.extend(points.unreadable);
-        let ours = standing(points.points).into_iter().filter(|point| point.blob.place() == *container);
-        stock.items.extend(ours.map(|point| Item { point, blob: Whereabouts::Gone }));
+        let (ours, superseded) = sorted_out(points.points, container);
+        stock.superseded.extend(superseded);
+        stock.items.extend(ours.into_iter().map(|point| Item { point, blob: Whereabouts::Gone }));
     }
     // Only what the catalogue knows is kept of a container that may be very large.
     let mut known: HashMap<BlobName, Vec<usize>> = HashMap::new();
@@ -101,29 +104,48 @@ pub async fn take_stock(
     Ok(stock)
 }
 
-/// Writes down what the listing told: points whose blob could not be seen before, and those that are gone. A container
-/// that has none of them may be the wrong one: then nothing is called gone.
-pub async fn note(ports: &Ports, stock: &Stock) -> Result<(), RecordsError> {
+/// Those that stand in the container, and those that do not any more.
+fn sorted_out(
+    mut points: Vec<RecoveryPoint>,
+    container: &ContainerRef,
+) -> (Vec<RecoveryPoint>, Vec<RecoveryPoint>) {
+    points.retain(|point| point.blob.place() == *container);
+    let ours = standing(points.clone());
+    let stands: HashSet<_> = ours.iter().map(|point| point.id).collect();
+    points.retain(|point| !stands.contains(&point.id));
+    (ours, points)
+}
+
+/// Writes down what the listing told of points whose blob could not be seen before, and which were overwritten: those
+/// need not be read again.
+pub(super) async fn note(ports: &Ports, stock: &Stock) -> Result<(), RecordsError> {
     let now = ports.azure.now();
-    let is_right_place = stock.items.iter().any(|item| item.seen().is_some());
+    for point in &stock.superseded {
+        let deleted = Deleted { at: now, reason: "a newer backup has overwritten it".to_owned() };
+        ports.catalog.record_deleted(point, &deleted).await?;
+    }
     for Item { point, blob } in &stock.items {
-        match blob {
-            Whereabouts::Gone if is_right_place => {
-                let deleted = Deleted { at: now, reason: "somebody else deleted it".to_owned() };
-                ports.catalog.record_deleted(point, &deleted).await?;
-            }
-            Whereabouts::There(seen) if point.is_proved_by(seen) => {
-                ports.catalog.record_verified(point, seen, now).await?;
-            }
-            _ => {}
+        if let Whereabouts::There(seen) = blob
+            && point.is_proved_by(seen)
+        {
+            ports.catalog.record_verified(point, seen, now).await?;
         }
     }
     Ok(())
 }
 
-fn whereabouts(point: &RecoveryPoint, seen: &Seen) -> Whereabouts {
-    match point.verification.seen() {
-        Some(known) if !known.is_same(seen) => Whereabouts::Overwritten(seen.clone()),
-        _ => Whereabouts::There(seen.clone()),
+/// The same, and which points are gone. Nobody takes that back, so only somebody who looks at it says so; and of a
+/// container that has none of them, which may be the wrong one, nobody.
+pub async fn note_all(ports: &Ports, stock: &Stock) -> Result<(), RecordsError> {
+    note(ports, stock).await?;
+    let is_right_place = stock.items.iter().any(|item| item.seen().is_some());
+    for item in stock.items.iter().filter(|item| item.blob == Whereabouts::Gone && is_right_place) {
+        let deleted = Deleted { at: ports.azure.now(), reason: "somebody else deleted it".to_owned() };
+        ports.catalog.record_deleted(&item.point, &deleted).await?;
     }
+    Ok(())
+}
+
+fn whereabouts(point: &RecoveryPoint, seen: &Seen) -> Whereabouts {
+    if point.is_of(seen) { Whereabouts::There(seen.clone()) } else { Whereabouts::Overwritten(seen.clone()) }
 }

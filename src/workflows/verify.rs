@@ -20,6 +20,9 @@ use crate::{
 /// Between two looks at a blob that should be there.
 const PAUSE: Duration = Duration::from_secs(15);
 
+/// Of how many blobs the nearest names are told.
+const MOST_NAMES: usize = 20_000;
+
 /// Verifying: one look.
 pub(super) async fn verify(ports: &Ports, entry: Entry) -> Result<Step, Error> {
     let operation = &entry.operation;
@@ -30,10 +33,25 @@ pub(super) async fn verify(ports: &Ports, entry: Entry) -> Result<Step, Error> {
     }
     let access = access_for_watching(ports, operation).await?;
     let look = ports.blobs.look(&operation.plan.blob, access.credentials.access_key.as_ref()).await;
-    match operation.verdict(&look, ports.azure.now()) {
-        Verdict::LookAgain => Ok(again(ports, entry, PAUSE)),
-        Verdict::Record(event) => record(ports, entry, event).await,
-    }
+    let event = match operation.verdict(&look, ports.azure.now(), PAUSE) {
+        Verdict::LookAgain => return Ok(again(ports, entry, PAUSE)),
+        Verdict::Record(event) => event,
+    };
+    let Event::Verified { verification: Verification::Verified { blob } } = event else {
+        return record(ports, entry, event).await;
+    };
+    let id = operation.id;
+    let owners = ports.catalog.owners(&operation.plan.blob).await;
+    let owners = owners.map_err(|source| Error::Records { action: "verifying", id, source })?;
+    let service = operation.plan.service.name.key();
+    let verification = match owners.iter().find(|owner| owner.key() != service) {
+        None => Verification::Verified { blob },
+        Some(other) => Verification::Unverified {
+            reason: format!("{other} has backups under this name, too: nobody can tell whose it is"),
+            blob: Some(blob),
+        },
+    };
+    record(ports, entry, Event::Verified { verification }).await
 }
 
 /// Whether a restore may start.
@@ -64,7 +82,18 @@ pub(super) async fn sight(
     }
     let key = access.credentials.access_key.as_ref();
     let look = ports.blobs.look(blob, key).await;
-    let point = recovery_point(ports, operation).await.map_err(unreached)?;
+    if let (Some(e_tag), BlobLook::Present(seen)) = (&operation.plan.e_tag, &look)
+        && !seen.has(e_tag)
+    {
+        let error = AzureError::local(format!("{blob} was overwritten since this restore chose it"));
+        let remedy = "choose again; or name the blob as backupName, to restore what is there now";
+        return Ok(Sighted::Unfit(error.with_remedy(remedy)));
+    }
+    // Without the catalogue its tier is not known, and its age is the blob's: no reason to keep anybody from a restore.
+    let point = recovery_point(ports, operation).await.unwrap_or_else(|error| {
+        tracing::warn!(operation.id = %id, error = &error as &dyn std::error::Error, "the catalogue cannot be read; restoring without");
+        None
+    });
     let Some(error) = objection(blob, &look, point.as_ref(), tier, ports.azure.now()) else {
         return Ok(Sighted::Fit(look));
     };
@@ -77,18 +106,13 @@ pub(super) async fn sight(
 
 /// What the catalogue knows of the blob of a restore, whoever's backup it is.
 async fn recovery_point(ports: &Ports, operation: &Operation) -> Result<Option<RecoveryPoint>, RecordsError> {
-    let plan = &operation.plan;
-    let likely = plan.source.iter().chain([&plan.service.name]);
-    let all = ports.catalog.services().await?;
-    let others = all.iter().filter(|other| likely.clone().all(|likely| likely.key() != other.key()));
-    for service in likely.clone().chain(others) {
-        let points = ports.catalog.points(service, None).await?.points;
-        let found = standing(points).into_iter().find(|point| point.blob == plan.blob);
-        if found.is_some() {
-            return Ok(found);
-        }
+    let blob = &operation.plan.blob;
+    let mut points = Vec::new();
+    for service in ports.catalog.owners(blob).await? {
+        points.extend(ports.catalog.points(&service, None).await?.points);
     }
-    Ok(None)
+    points.retain(|point| point.blob == *blob);
+    Ok(standing(points).into_iter().next())
 }
 
 /// What to do about a name that is not there.
@@ -98,6 +122,9 @@ async fn alike(ports: &Ports, blob: &BlobRef, key: Option<&crate::domain::Secret
     let mut names = Vec::new();
     while let Some(Ok(blob)) = listed.next().await {
         names.push(blob.name);
+        if names.len() == MOST_NAMES {
+            break;
+        }
     }
     let near = nearest(&blob.name, names.iter().map(String::as_str));
     if near.is_empty() {

@@ -93,6 +93,7 @@ fn plan() -> Plan {
         caller: access().caller,
         retention: None,
         source: None,
+        e_tag: None,
     }
 }
 

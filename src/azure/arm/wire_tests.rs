@@ -23,6 +23,7 @@ fn plan(access: StorageAccess) -> Plan {
         caller: Caller::App,
         retention: None,
         source: None,
+        e_tag: None,
     }
 }
 

@@ -149,10 +149,14 @@ async fn recovery_points_of_version_1_are_still_known() {
         (made.is_verified(), seen.size, seen.md5.as_deref()),
         (true, 4242, Some("ZXhhbXBsZS1kaWdlc3QhIQ=="))
     );
-    assert_eq!(made.deleted.unwrap().at, "2026-12-06T01:10:00Z".parse().unwrap());
+    assert_eq!(made.ended, "2026-11-21T01:10:00Z".parse().unwrap());
     let until: Timestamp = "2026-12-06T01:14:00Z".parse().unwrap();
     assert_eq!(records.marked(&made.blob, now()).await.unwrap(), Some(until));
     assert_eq!(records.marked(&made.blob, until).await.unwrap(), None);
+    assert_eq!(records.owners(&made.blob).await.unwrap(), [service]);
+    let (container, until) = (made.blob.place(), "2026-11-22T03:00:06Z".parse().unwrap());
+    assert_eq!(records.frozen(&container, now()).await.unwrap(), Some(id(2)));
+    assert_eq!(records.frozen(&container, until).await.unwrap(), None);
 }
 
 /// Nothing reads it yet: it has to be what the entry that it is made from says.
@@ -192,11 +196,13 @@ fn the_samples_of_the_document_are_these_objects() {
     let kinds: BTreeSet<_> = shown.iter().map(|path| path.split('/').next().unwrap()).collect();
     let all = [
         "catalog",
+        "frozen",
         "history",
         "keys",
         "locks",
         "open",
         "operations",
+        "owners",
         "pruned",
         "requests",
         "retiring",
