@@ -239,10 +239,12 @@ async fn a_targets_policy_holds_for_whoever_names_the_target_unless_they_bring_t
     back_up(&bed, &own).await;
     assert_eq!(blobs(&bed), ["b1", "b2"]);
     // It is about the target's own backups.
-    back_up(&bed, &but(named("standby"), &json!({ "apimInstance": accounts::STANDBY }))).await;
-    assert_eq!(blobs(&bed), ["b1", "b2", "standby"]);
+    for name in ["s1", "s2"] {
+        back_up(&bed, &but(named(name), &json!({ "apimInstance": accounts::STANDBY }))).await;
+    }
+    assert_eq!(blobs(&bed), ["b1", "b2", "s1", "s2"]);
     back_up(&bed, &named("b3")).await;
-    assert_eq!(blobs(&bed), ["b3", "standby"]);
+    assert_eq!(blobs(&bed), ["b3", "s1", "s2"]);
 }
 
 #[tokio::test]
