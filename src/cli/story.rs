@@ -80,7 +80,6 @@ fn event(entry: &Entry, before: Option<&Operation>) -> String {
         Event::CancelRequested => "cancellation was asked for".to_owned(),
         Event::Canceled => cancelled(operation).to_owned(),
         Event::Completed { ids, .. } => format!("Azure says that it is done{}", id_words(ids)),
-        Event::Unseen { reason, .. } => reason.clone(),
         Event::Verified { verification: Verification::Verified { blob } } => {
             format!("verified: the blob is there, {} bytes", blob.size)
         }

@@ -34,7 +34,8 @@ pub enum Event {
         continuation: Continuation,
         until: Timestamp,
     },
-    /// It may run, but cannot be asked about until somebody changes something.
+    /// It may run, but cannot be asked about until somebody changes something; or Azure calls it done, but its blob is not
+    /// as it should be, or cannot be read now.
     Unread {
         reason: String,
         until: Timestamp,
@@ -58,11 +59,6 @@ pub enum Event {
     /// No terminal answer, but the service idle again and a new blob.
     Found {
         blob: BlobLook,
-    },
-    /// Azure's own success, but the blob is not as it should be, or cannot be read: it is looked for again.
-    Unseen {
-        reason: String,
-        until: Timestamp,
     },
     /// The look after the end.
     Verified {
@@ -93,7 +89,6 @@ impl Event {
             Self::SeenBusy { .. } => "seenBusy",
             Self::Completed { .. } => "completed",
             Self::Found { .. } => "found",
-            Self::Unseen { .. } => "unseen",
             Self::Verified { .. } => "verified",
             Self::CancelRequested => "cancelRequested",
             Self::Canceled => "canceled",

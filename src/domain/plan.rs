@@ -85,7 +85,7 @@ pub struct Plan {
     /// Whose recovery point a restore reads, if that is another service's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<ServiceName>,
-    /// The ETag of the recovery point that a restore was left to choose: it reads no other blob under that name.
+    /// The `ETag` of the recovery point that a restore was left to choose: it reads no other blob under that name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub e_tag: Option<String>,
 }

@@ -40,7 +40,7 @@ impl Operation {
                 next.idle_since = None;
                 next.due = *until;
             }
-            (Phase::Starting | Phase::Running, Event::Unread { reason, until }) => {
+            (Phase::Starting | Phase::Running | Phase::Verifying, Event::Unread { reason, until }) => {
                 next.waiting = Some(reason.clone());
                 next.due = *until;
             }
@@ -67,10 +67,6 @@ impl Operation {
                     BlobLook::Absent | BlobLook::Unread { .. } => None,
                 };
                 next.verification = Some(Verification::Unverified { reason: reason.to_owned(), blob });
-            }
-            (Phase::Verifying, Event::Unseen { reason, until }) => {
-                next.waiting = Some(reason.clone());
-                next.due = *until;
             }
             (Phase::Verifying, Event::Verified { verification }) => {
                 next.close(Phase::Succeeded);

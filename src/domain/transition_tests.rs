@@ -28,14 +28,13 @@ fn every_phase_takes_its_own_steps_and_no_others() {
         (moved(), vec![(Running, Running)]),
         (
             Event::Unread { reason: "no token".into(), until: at(60) },
-            vec![(Starting, Starting), (Running, Running)],
+            vec![(Starting, Starting), (Running, Running), (Verifying, Verifying)],
         ),
         (seen_idle(), vec![(Starting, Starting), (Running, Running)]),
         (seen_busy(), vec![(Starting, Starting), (Running, Running)]),
         (found(), vec![(Starting, Succeeded), (Running, Succeeded)]),
         (completed(), vec![(Running, Verifying)]),
         (verified(), vec![(Verifying, Succeeded)]),
-        (Event::Unseen { reason: "gone".into(), until: at(60) }, vec![(Verifying, Verifying)]),
         (
             Event::CancelRequested,
             vec![(Pending, Pending), (Starting, Starting), (Running, Running), (Verifying, Verifying)],

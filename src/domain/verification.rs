@@ -52,7 +52,7 @@ impl Operation {
     fn patience(&self, reason: &str, now: Timestamp, pause: Duration) -> Option<Verdict> {
         if self.waiting.is_none() {
             let reason = format!("Azure says that it is done, but {reason}; looking again");
-            return Some(Verdict::Record(Event::Unseen { reason, until: later(now, pause) }));
+            return Some(Verdict::Record(Event::Unread { reason, until: later(now, pause) }));
         }
         (now < later(self.updated, PATIENCE)).then_some(Verdict::LookAgain)
     }
@@ -150,7 +150,7 @@ mod tests {
             if at_first == "look again" {
                 // Years later, if nobody looked before.
                 let verdict = operation.verdict(&look, at(99_999_999), PAUSE);
-                let Verdict::Record(event @ Event::Unseen { .. }) = verdict else { panic!("{verdict:?}") };
+                let Verdict::Record(event @ Event::Unread { .. }) = verdict else { panic!("{verdict:?}") };
                 operation = operation.after(&event, at(3)).unwrap();
                 assert_eq!(
                     (operation.phase, operation.due),

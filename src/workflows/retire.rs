@@ -123,9 +123,9 @@ pub async fn retire(ports: &Ports, shelf: Shelf<'_>, most: usize) -> Result<Reti
         if deleted >= most {
             // What is locked does not count, or it would be tried for ever.
             let reason = format!("{most} go at a time");
-            batch.iter().for_each(|index| {
+            for index in batch {
                 retirement.points[*index].1 = Outcome::Postponed { reason: reason.clone() };
-            });
+            }
             continue;
         }
         let points: Vec<_> =
