@@ -15,9 +15,9 @@ use crate::{
     app::App,
     domain::{Caller, ContainerRef, Credentials, Policy, ServiceName, Target, zone},
     payload,
-    ports::{Access, ReadError},
+    ports::Access,
     settings::Settings,
-    workflows::{Outcome, Retirement, Shelf, plan_retirement, retire},
+    workflows::{Outcome, Retirement, Shelf, hears_the_time, plan_retirement, retire},
 };
 
 /// What is asked for besides the place.
@@ -89,12 +89,10 @@ async fn hear_the_time(app: &App, shelf: Shelf<'_>, settings: &Settings) -> anyh
         .map(|target| target.plan.service.clone())
         .or_else(|| Some(points.ok()?.points.into_iter().next()?.service));
     let Some(id) = id else { return Ok(()) };
-    match app.ports().azure.service(&id, &Access { caller, credentials }).await {
-        Err(ReadError::Definite(error) | ReadError::Transient(error)) if error.status.is_none() => {
-            anyhow::bail!("nothing is deleted without Azure's time, which a restore goes by: {error}")
-        }
-        _ => Ok(()),
+    if hears_the_time(app.ports(), &id, &Access { caller, credentials }).await {
+        return Ok(());
     }
+    anyhow::bail!("nothing is deleted without Azure's time, which a restore goes by: it cannot be asked now")
 }
 
 fn given_policy(pruning: &Pruning) -> anyhow::Result<Option<Policy>> {

@@ -24,6 +24,6 @@ pub use drive::{Driver, Swept};
 pub use error::Error;
 pub use open::{IfBusy, Opened, is_claimed, open, read};
 pub use prune::Pruner;
-pub use retire::{Outcome, Retirement, Shelf, judge, plan_retirement, retire};
+pub use retire::{Outcome, Retirement, Shelf, hears_the_time, judge, plan_retirement, retire};
 pub use schedule::{Agenda, Due};
 pub use stock::{Item, Stock, Whereabouts, note_all, take_stock};

@@ -13,9 +13,9 @@ use super::stock::{Item, Stock, Whereabouts, note, take_stock};
 use crate::{
     domain::{
         BlobLook, Candidate, ContainerRef, Deleted, Fate, Kind, Operation, OperationId, Plan, Policy, Reason,
-        RecoveryPoint, Secret, Seen, ServiceName, later,
+        RecoveryPoint, Secret, Seen, ServiceId, ServiceName, later,
     },
-    ports::{Deletion, Mark, Ports, RecordsError},
+    ports::{Access, Deletion, Mark, Ports, ReadError, RecordsError},
 };
 
 /// How long a mark says that a blob is about to be deleted.
@@ -150,7 +150,12 @@ pub(super) async fn retire_after(ports: &Ports, operation: &Operation, point: &R
             return Ok(Retirement::default());
         }
         let credentials = ports.journal.credentials(operation).await?;
-        let access_key = credentials.access_key.as_ref();
+        let access = Access { caller: operation.plan.caller.clone(), credentials };
+        if !hears_the_time(ports, &point.service, &access).await {
+            let halted = Some("nobody knows Azure's time".to_owned());
+            return Ok(Retirement { halted, ..Retirement::default() });
+        }
+        let access_key = access.credentials.access_key.as_ref();
         let shelf = Shelf { service: &point.service.name, container: &container, policy, access_key };
         retire(ports, shelf, AFTER_A_BACKUP).await
     };
@@ -174,6 +179,15 @@ pub(super) async fn retire_after(ports: &Ports, operation: &Operation, point: &R
                 "retention is not finished; the next backup goes on"
             );
         }
+    }
+}
+
+/// Asks Azure Resource Manager, so that a mark is of its time: whoever only closes has not asked before. Whatever it
+/// answers tells the time.
+pub async fn hears_the_time(ports: &Ports, service: &ServiceId, access: &Access) -> bool {
+    match ports.azure.service(service, access).await {
+        Ok(_) => true,
+        Err(ReadError::Definite(error) | ReadError::Transient(error)) => error.status.is_some(),
     }
 }
 

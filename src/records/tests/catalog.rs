@@ -62,7 +62,7 @@ async fn a_point_is_read_back_with_what_became_of_it_whatever_the_case_of_its_se
             hours(4),
         );
         records.record(&adopted).await.unwrap();
-        assert_eq!(read(&records).await, [adopted.clone()]);
+        assert_eq!(read(&records).await, std::slice::from_ref(&adopted));
         let since = records.points(&service(), Some(hours(4))).await.unwrap().points;
         assert_eq!(since, [adopted]);
         assert_eq!(records.services().await.unwrap(), [service()]);
