@@ -11,21 +11,21 @@ use futures::future::join_all;
 use jiff::SignedDuration;
 use serde_json::json;
 
-use super::{
-    all, order,
-    world::{Process, World},
-};
+use super::{all, order, process::Process, world::World};
 
 #[tokio::test]
 async fn a_thousand_operations_are_each_posted_once_by_three_replicas_with_three_times() {
     const MANY: usize = 1_000;
     let world = World::new();
     let ahead = [0, 5, -5].map(SignedDuration::from_mins);
-    let drivers = ahead.map(|ahead| Driver::new(Process::ahead(&world, ahead).ports()));
+    let drivers = ahead.map(|ahead| Driver::new(Process::ahead(&world, ahead, None).ports()));
     for number in 0..MANY {
         let kind = if number % 2 == 0 { Kind::Backup } else { Kind::Restore };
         let (mut plan, credentials) = order(kind, &json!({ "backupName": format!("blob{number}") }));
         plan.service.name = format!("apim{number}").parse().unwrap();
+        if kind == Kind::Restore {
+            world.put_point(&plan.service, plan.blob.clone(), world.now()).await;
+        }
         // Whoever opened it: the replicas take turns.
         let ports = drivers[number % drivers.len()].ports();
         open(ports, plan, &credentials, &Cause::Request, IfBusy::Wait).await.unwrap();

@@ -43,6 +43,10 @@ pub(super) enum Wake {
 pub(super) enum Deed {
     Read,
     Write,
+    /// A write to the catalogue.
+    Record,
+    /// The deletion of a marker.
+    Forget,
     Post,
 }
 

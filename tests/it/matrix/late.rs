@@ -13,16 +13,17 @@ use serde_json::json;
 use super::{
     Case, Second, all, check,
     fate::{Mishap, Wake},
-    order, slot, sweep_until_quiet,
-    world::{Process, World},
+    order,
+    process::Process,
+    slot, sweep_until_quiet,
 };
 
 /// Opens a restore in a process that stops right before it writes down that Azure took it. `false`: it did not stop
 /// there at the access of this number.
 async fn late(number: usize) -> bool {
-    let world = World::new();
     let mishap = Some((number, Mishap::Paused(Wake::AtTheEnd)));
     let case = Case { mishap, ..Case::of(Kind::Restore, Second::NextSlot) };
+    let world = case.world().await;
     let process = Process::new(&world, case.mishap);
     let driver = Driver::new(process.ports());
     let mut first = pin!(async {

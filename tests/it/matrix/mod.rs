@@ -13,12 +13,21 @@
 //! - an answer after the end that is not kept beside the journal before it opens the operation again
 //! - a failure of an older attempt that decides while a newer one may run; the plan of one caller with the secrets of
 //!   another; a verdict before Azure's time was asked (all three were real)
+//! - a recovery point that is recorded when its marker is gone
+//! - a look for open restores that is left out, also only where another blob's mark failed (that was real); one before
+//!   the marks; a restore that does not look at marks; a deletion when the mark says nothing any more; a mark by a clock
+//!   that has not heard Azure (that was real)
+//! - a deletion of whatever lies there now; the newest verified point unprotected
 
+mod case;
 mod check;
 mod crowd;
 mod fate;
 mod late;
 mod moments;
+mod process;
+mod retiring;
+mod shelf;
 mod world;
 
 use std::{pin::pin, sync::Arc, sync::atomic::Ordering, time::Duration};
@@ -39,78 +48,15 @@ use futures::{
 use jiff::Timestamp;
 use object_store::{ObjectStore as _, path::Path};
 
-use crate::bed::{but, seed};
+use case::{Case, Second, order, slot};
 use check::check;
 use fate::{
     Deed, Fate,
     Mishap::{self, AnswerLost, Blind, Dies, Late, Paused, Refused},
     Wake::{After, AtTheEnd, Soon},
 };
-use world::{OTHER_GROUP, OTHER_KEY, Process, Reply, World};
-
-/// Who else is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Second {
-    /// Only carries on what is open.
-    Sweep,
-    /// Sends the same request, as somebody else.
-    EqualRequest,
-    /// Cancels whatever is open.
-    Cancel,
-    /// Two timers fire for the next instant of the schedule, for the same service and blob.
-    NextSlot,
-}
-
-/// What a caller would have sent.
-fn order(kind: Kind, fields: &serde_json::Value) -> (Plan, Credentials) {
-    let body = but(seed(kind.as_str()), fields).to_string();
-    let parsed = payload::parse(kind, body.as_bytes(), &RestorePolicy::default(), &[]).unwrap();
-    let Order { plan, credentials, .. } = parsed.payload.into_order().unwrap();
-    (plan, credentials)
-}
-
-fn slot(instant: &str) -> Cause {
-    Cause::Slot { target: "primary".parse().unwrap(), instant: instant.parse().unwrap() }
-}
-
-/// What the first process is there for, and what goes wrong.
-#[derive(Debug, Clone, Copy)]
-struct Case {
-    kind: Kind,
-    second: Second,
-    replies: &'static [Reply],
-    deadline: Duration,
-    mishap: Option<(usize, Mishap)>,
-}
-
-impl Case {
-    /// Nothing goes wrong.
-    const fn of(kind: Kind, second: Second) -> Self {
-        Self { kind, second, replies: &[], deadline: Duration::from_hours(6), mishap: None }
-    }
-
-    fn cause(self) -> Cause {
-        match (self.kind, self.second) {
-            (Kind::Backup, Second::Sweep | Second::Cancel | Second::NextSlot) => slot("2026-11-21T01:00:00Z"),
-            _ => Cause::Request,
-        }
-    }
-
-    async fn open(self, driver: &Driver) -> Result<Opened, Error> {
-        let (plan, credentials) = order(self.kind, &serde_json::json!({}));
-        open(driver.ports(), plan, &credentials, &self.cause(), IfBusy::Wait).await
-    }
-
-    /// An equal request, which somebody else sends.
-    fn other_order(self) -> (Plan, Credentials) {
-        order(self.kind, &serde_json::json!({ "resourceGroup": OTHER_GROUP, "accessKey": OTHER_KEY }))
-    }
-
-    /// Nothing but the mishap goes wrong, and there is time.
-    fn is_plain(self) -> bool {
-        self.replies.is_empty() && self.deadline >= Duration::from_hours(6)
-    }
-}
+use process::Process;
+use world::{OTHER_GROUP, OTHER_KEY, Reply, World};
 
 /// Carries on what is open until nothing is.
 async fn sweep_until_quiet(process: &Arc<Process>, driver: &Driver) {
@@ -143,7 +89,11 @@ async fn second(case: Case, world: &Arc<World>, other: &Fate) {
     let process = Process::new(world, None);
     let driver = Driver::new(process.ports());
     match case.second {
-        Second::Sweep => {}
+        Second::Sweep | Second::Restoring => {}
+        Second::Retire => drop(retiring::retire_by_hand(&driver, case.keep.unwrap()).await),
+        Second::Restore => drop(retiring::open_restore(&driver).await),
+        Second::Adopt => retiring::adopt_both(world, &driver).await,
+        Second::Overwrite => retiring::open_overwriting(&driver, case.keep.unwrap()).await,
         Second::EqualRequest => {
             let open_before = all(world).await.into_iter().find(|operation| !operation.phase.is_closed());
             let (plan, credentials) = case.other_order();
@@ -190,7 +140,7 @@ async fn all(world: &World) -> Vec<Operation> {
 
 /// Lives through one case.
 async fn live(case: Case) {
-    let world = World::with(case.replies, case.deadline);
+    let world = case.world().await;
     let process = Process::new(&world, case.mishap);
     let fate = &process.fate;
     let mut victim = pin!(first(case, process.clone()));
@@ -224,10 +174,14 @@ async fn live(case: Case) {
     }
     sweep_until_quiet(&last, &driver).await;
     check(case, &world).await;
+    if let Some(keep) = case.keep {
+        retiring::check_retired(&world, keep).await;
+    }
     let deeds = fate.deeds.lock().unwrap().clone();
     if case.is_plain() && case.mishap.is_some_and(|(at, mishap)| tells(mishap, deeds[at])) {
         for operation in all(&world).await {
-            assert!(matches!(operation.phase, Phase::Succeeded | Phase::Canceled), "{operation:#?}");
+            let is_well = matches!(operation.phase, Phase::Succeeded | Phase::Canceled);
+            assert!(is_well || check::came_too_late(&world, &operation), "{operation:#?}");
         }
     }
     assert!(case.mishap.is_none() || fate.struck.load(Ordering::SeqCst));
@@ -245,7 +199,7 @@ fn tells(mishap: Mishap, deed: Deed) -> bool {
 
 /// What the first process does, if nothing goes wrong.
 async fn deeds(case: Case) -> Vec<Deed> {
-    let world = World::with(case.replies, case.deadline);
+    let world = case.world().await;
     let process = Process::new(&world, None);
     first(case, process.clone()).await;
     let deeds = process.fate.deeds.lock().unwrap().clone();

@@ -75,7 +75,7 @@ async fn nobody_decides_by_a_clock_that_is_ahead_while_a_post_is_under_way() {
         let case = Case::of(Kind::Backup, Second::Cancel);
         let post = deeds(case).await.iter().position(|deed| *deed == Deed::Post).unwrap();
         let (process, life) = stands_at(&world, case, post).await;
-        let other = Process::ahead(&world, jiff::SignedDuration::from_mins(10));
+        let other = Process::ahead(&world, jiff::SignedDuration::from_mins(10), None);
         let driver = Driver::new(other.ports());
         let id = world.records.open_operations().await.unwrap()[0];
         if !missing {

@@ -1,8 +1,7 @@
-//! API Management services, their blobs, the records, and time; and processes that see them through a fate.
+//! API Management services, the records, and time.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    fmt,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
@@ -12,29 +11,17 @@ use std::{
 
 use apim_dr::{
     domain::{
-        Answer, AttemptId, AzureError, BlobLook, BlobRef, ContainerRef, Continuation, Kind, Operation, Phase,
-        Plan, RequestIds, Secret, Seen, ServiceId, ServiceName, ServiceStatus,
+        Answer, AttemptId, AzureError, BlobLook, BlobRef, Continuation, Kind, Operation, Phase, Plan,
+        RequestIds, Seen, ServiceName,
     },
-    emulator::accounts,
     keys::StateKey,
-    ports::{
-        Access, ApiManagement, Blobs, Clock, Deadlines, Deletion, Journal as _, Listed, Order, Poll, Ports,
-        ReadError,
-    },
+    ports::{Deletion, Journal as _, Listed},
     records::Records,
 };
-use async_trait::async_trait;
-use futures::{
-    StreamExt as _,
-    stream::{self, BoxStream},
-};
 use jiff::{SignedDuration, Timestamp};
-use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, memory::InMemory, path::Path,
-};
+use object_store::memory::InMemory;
 
-use super::fate::{Deed, Fate, Mishap};
+use super::shelf::Shelf;
 
 /// How long Azure works on a backup or a restore.
 const WORK: SignedDuration = SignedDuration::from_mins(3);
@@ -48,6 +35,9 @@ const POST: SignedDuration = SignedDuration::from_secs(30);
 /// The account key of an equal request that somebody else sends, for another resource group.
 pub(super) const OTHER_GROUP: &str = "other";
 pub(super) const OTHER_KEY: &str = "b3RoZXI=";
+
+/// Another service, whose restores take long.
+pub(super) const STANDBY: &str = "standby";
 
 /// What Azure does with a POST, unless it works on another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,9 +66,9 @@ pub(super) struct Run {
     service: String,
     blob: String,
     pub(super) ends: Timestamp,
-    fails: bool,
+    pub(super) fails: bool,
     written: bool,
-    gone: bool,
+    pub(super) gone: bool,
 }
 
 impl Run {
@@ -97,19 +87,20 @@ impl Run {
 pub(super) struct World {
     pub(super) store: Arc<InMemory>,
     pub(super) records: Records,
-    key: StateKey,
-    deadline: Duration,
-    millis: AtomicI64,
+    pub(super) key: StateKey,
+    pub(super) deadline: Duration,
+    pub(super) millis: AtomicI64,
     /// When those that sleep wake, and how much was done, so that time need not pass in vain.
-    sleepers: Mutex<Vec<Timestamp>>,
-    doings: Arc<AtomicUsize>,
+    pub(super) sleepers: Mutex<Vec<Timestamp>>,
+    pub(super) doings: Arc<AtomicUsize>,
     /// What Azure does with the next POSTs; the others are taken.
     replies: Mutex<VecDeque<Reply>>,
     /// POSTs that arrived, by attempt; with how many of them were taken.
     pub(super) posts: Mutex<HashMap<AttemptId, (usize, usize)>>,
     pub(super) runs: Mutex<BTreeMap<String, Run>>,
-    /// By name: the attempts that wrote it.
-    pub(super) blobs: Mutex<HashMap<String, Vec<String>>>,
+    pub(super) shelf: Shelf,
+    /// How many of a service's recovery points the rules keep, if there are any.
+    pub(super) keep: Option<usize>,
     /// The service cannot be found.
     pub(super) missing: AtomicBool,
     /// What must never be, and was.
@@ -118,11 +109,12 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> Arc<Self> {
-        Self::with(&[], Duration::from_hours(6))
+        Self::with(&[], Duration::from_hours(6), None)
     }
 
-    /// A world in which Azure gives these replies first, and operations may start until `deadline`.
-    pub(super) fn with(replies: &[Reply], deadline: Duration) -> Arc<Self> {
+    /// A world in which Azure gives these replies first, operations may start until `deadline`, and so many recovery
+    /// points are kept.
+    pub(super) fn with(replies: &[Reply], deadline: Duration, keep: Option<usize>) -> Arc<Self> {
         let store = Arc::new(InMemory::new());
         let key = StateKey::generate();
         Arc::new(Self {
@@ -136,7 +128,8 @@ impl World {
             replies: Mutex::new(replies.iter().copied().collect()),
             posts: Mutex::default(),
             runs: Mutex::default(),
-            blobs: Mutex::default(),
+            shelf: Shelf::default(),
+            keep,
             missing: AtomicBool::default(),
             broken: Mutex::default(),
         })
@@ -156,50 +149,54 @@ impl World {
     }
 
     /// Does what is over: a backup writes its blob shortly before its end.
-    fn settle(&self) {
+    pub(super) fn settle(&self) {
         let now = self.now();
-        for (attempt, run) in self.runs.lock().unwrap().iter_mut() {
+        for run in self.runs.lock().unwrap().values_mut() {
             if run.kind == Kind::Backup && !run.fails && !run.written && run.ends - CLEANUP <= now {
                 run.written = true;
-                self.blobs.lock().unwrap().entry(run.blob.clone()).or_default().push(attempt.clone());
+                self.shelf.put(&run.blob, run.ends - CLEANUP);
             }
         }
     }
 
-    fn is_busy(&self, service: &ServiceName) -> bool {
+    pub(super) fn is_busy(&self, service: &ServiceName) -> bool {
         self.settle();
         let now = self.now();
         self.runs.lock().unwrap().values().any(|run| run.ends > now && run.service == service.as_str())
     }
 
-    fn blob(&self, name: &str) -> BlobLook {
-        self.settle();
-        match self.blobs.lock().unwrap().get(name) {
-            None => BlobLook::Absent,
-            Some(writers) => BlobLook::Present(seen(writers.len())),
-        }
+    /// Whether a restore reads that blob.
+    pub(super) fn is_read(&self, blob: &str) -> bool {
+        let now = self.now();
+        let reads = |run: &Run| run.kind == Kind::Restore && run.blob == blob && run.ends > now;
+        self.runs.lock().unwrap().values().any(reads)
     }
 
-    fn list(&self) -> Vec<Listed> {
+    pub(super) fn blob(&self, name: &str) -> BlobLook {
         self.settle();
-        let blobs = self.blobs.lock().unwrap();
-        blobs.iter().map(|(name, writers)| Listed { name: name.clone(), seen: seen(writers.len()) }).collect()
+        self.shelf.find(name).map_or(BlobLook::Absent, BlobLook::Present)
     }
 
-    fn delete(&self, blob: &BlobRef, expected: &Seen) -> Deletion {
+    pub(super) fn list(&self) -> Vec<Listed> {
         self.settle();
-        let mut blobs = self.blobs.lock().unwrap();
-        match blobs.get(blob.name.as_str()) {
+        self.shelf.list()
+    }
+
+    pub(super) async fn delete(&self, blob: &BlobRef, expected: &Seen) -> Deletion {
+        self.settle();
+        let name = blob.name.as_str();
+        match self.shelf.find(name) {
             None => Deletion::Gone,
-            Some(writers) if !seen(writers.len()).is_same(expected) => Deletion::Changed,
-            Some(_) => {
-                blobs.remove(blob.name.as_str());
+            Some(lying) if !lying.is_same(expected) => Deletion::Changed,
+            Some(lying) => {
+                self.check_delete(blob, &lying).await;
+                self.shelf.delete(name);
                 Deletion::Deleted
             }
         }
     }
 
-    fn post(&self, plan: &Plan, attempt: AttemptId) -> Answer {
+    pub(super) fn post(&self, plan: &Plan, attempt: AttemptId) -> Answer {
         let busy = self.is_busy(&plan.service.name);
         let reply =
             if busy { Reply::Busy } else { self.replies.lock().unwrap().pop_front().unwrap_or(Reply::Taken) };
@@ -216,12 +213,14 @@ impl World {
         }
         *taken += 1;
         let fails = matches!(reply, Reply::TakenFails | Reply::TakenFailsLost | Reply::NoAddressFails);
+        let is_missing = plan.kind == Kind::Restore && self.blob(plan.blob.name.as_str()) == BlobLook::Absent;
+        let work = if plan.service.name.as_str() == STANDBY { WORK * 4 } else { WORK };
         let run = Run {
             kind: plan.kind,
             service: plan.service.name.to_string(),
             blob: plan.blob.name.to_string(),
-            ends: self.now() + WORK,
-            fails,
+            ends: self.now() + work,
+            fails: fails || is_missing,
             written: false,
             gone: reply == Reply::Gone,
         };
@@ -237,7 +236,7 @@ impl World {
 
     /// What must hold whenever a POST leaves: only who holds the service sends it, as the newest attempt of an
     /// operation that is Starting, in time, and after no other that was taken and did not fail.
-    async fn check_post(&self, plan: &Plan, id: AttemptId) {
+    pub(super) async fn check_post(&self, plan: &Plan, id: AttemptId) {
         let mut wrong = Vec::new();
         let now = self.now();
         match self.operation_with(id).await {
@@ -253,8 +252,14 @@ impl World {
                 if now + POST > attempt.post_until.min(operation.deadline) {
                     wrong.push("it is too late");
                 }
-                let seen = &attempt.blob;
-                if !matches!(seen, BlobLook::Unread { .. }) && *seen != self.blob(plan.blob.name.as_str()) {
+                let (name, seen) = (plan.blob.name.as_str(), &attempt.blob);
+                let now_there = self.blob(name);
+                // A backup writes it anew, whatever was there.
+                let may_have_gone = plan.kind == Kind::Backup && self.shelf.was_deleted(name);
+                if !matches!(seen, BlobLook::Unread { .. })
+                    && *seen != now_there
+                    && !(may_have_gone && now_there == BlobLook::Absent)
+                {
                     wrong.push("the blob is not as it was seen");
                 }
                 let runs = self.runs.lock().unwrap();
@@ -266,7 +271,12 @@ impl World {
                 }
             }
         }
-        self.broken.lock().unwrap().extend(wrong.iter().map(|wrong| format!("a POST left, and {wrong}")));
+        self.note(wrong.iter().map(|wrong| format!("a POST left, and {wrong}")));
+    }
+
+    /// Notes what must never be.
+    pub(super) fn note(&self, broken: impl IntoIterator<Item = String>) {
+        self.broken.lock().unwrap().extend(broken);
     }
 
     async fn operation_with(&self, attempt: AttemptId) -> Option<Operation> {
@@ -282,253 +292,6 @@ impl World {
     }
 }
 
-/// A process, as far as the world sees it.
-#[derive(Debug)]
-pub(super) struct Process {
-    pub(super) world: Arc<World>,
-    pub(super) fate: Arc<Fate>,
-    /// How far its own clock is ahead, until it hears Azure's.
-    ahead: Mutex<SignedDuration>,
-}
-
-/// A blob that was written so often.
-fn seen(writes: usize) -> Seen {
-    Seen { e_tag: writes.to_string(), size: 1, modified: None, md5: None, locked: None }
-}
-
-fn scripted() -> AzureError {
+pub(super) fn scripted() -> AzureError {
     AzureError::local("it was scripted")
-}
-
-impl Process {
-    pub(super) fn new(world: &Arc<World>, mishap: Option<(usize, Mishap)>) -> Arc<Self> {
-        Arc::new(Self {
-            world: world.clone(),
-            fate: Arc::new(Fate::new(world.doings.clone(), mishap)),
-            ahead: Mutex::default(),
-        })
-    }
-
-    /// One whose own clock is ahead of Azure's.
-    pub(super) fn ahead(world: &Arc<World>, by: SignedDuration) -> Arc<Self> {
-        let process = Self::new(world, None);
-        *process.ahead.lock().unwrap() = by;
-        process
-    }
-
-    /// Azure's time came with an answer.
-    fn hears(&self) {
-        *self.ahead.lock().unwrap() = SignedDuration::ZERO;
-    }
-
-    pub(super) fn ports(self: &Arc<Self>) -> Ports {
-        let deadline = self.world.deadline;
-        let store = Store { store: self.world.store.clone(), fate: self.fate.clone() };
-        let records = Arc::new(Records::on(Arc::new(store), self.world.key.clone()));
-        Ports {
-            clock: self.clone(),
-            azure: self.clone(),
-            blobs: self.clone(),
-            catalog: records.clone(),
-            journal: records,
-            deadlines: Deadlines { backup: deadline, restore: deadline * 2 },
-            settle: SETTLE,
-        }
-    }
-}
-
-#[async_trait]
-impl Clock for Process {
-    fn now(&self) -> Timestamp {
-        self.world.now()
-    }
-
-    fn elapsed(&self) -> Duration {
-        Duration::from_millis(self.world.millis.load(Ordering::SeqCst).unsigned_abs())
-    }
-
-    /// Time passes slowly while others do something, and else at once to where the first of all wakes.
-    async fn sleep(&self, pause: Duration) {
-        let world = &self.world;
-        let end = world.now() + pause;
-        world.sleepers.lock().unwrap().push(end);
-        while world.now() < end {
-            let before = world.doings.load(Ordering::SeqCst);
-            for _ in 0..8 {
-                tokio::task::yield_now().await;
-            }
-            let first = *world.sleepers.lock().unwrap().iter().min().unwrap();
-            let idle = world.doings.load(Ordering::SeqCst) == before;
-            let pause = if idle { first.duration_since(world.now()) } else { SignedDuration::from_secs(2) };
-            world.advance(pause.try_into().unwrap_or_default());
-        }
-        let mut sleepers = world.sleepers.lock().unwrap();
-        let ours = sleepers.iter().position(|known| *known == end).unwrap();
-        sleepers.swap_remove(ours);
-        world.doings.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-#[async_trait]
-impl ApiManagement for Process {
-    fn now(&self) -> Timestamp {
-        self.world.now() + *self.ahead.lock().unwrap()
-    }
-
-    async fn service(&self, service: &ServiceId, _: &Access) -> Result<ServiceStatus, ReadError> {
-        let look = async {
-            self.hears();
-            if self.world.missing.load(Ordering::SeqCst) {
-                return Err(ReadError::Definite(AzureError { status: Some(404), ..scripted() }));
-            }
-            let state = if self.world.is_busy(&service.name) { "Updating" } else { "Succeeded" };
-            Ok(ServiceStatus {
-                tier: None,
-                provisioning_state: state.to_owned(),
-                target_provisioning_state: String::new(),
-            })
-        };
-        self.fate.meet(Deed::Read, look, || Err(ReadError::Transient(scripted()))).await
-    }
-
-    async fn prepare(&self, _: &Plan, _: &Access) -> Result<(), ReadError> {
-        self.fate.meet(Deed::Read, async { Ok(()) }, || Err(ReadError::Transient(scripted()))).await
-    }
-
-    /// The time is checked right before the bytes leave: a process that stands still does so before that.
-    async fn start(&self, order: Order<'_>, may_post: &(dyn Fn() -> bool + Sync)) -> Answer {
-        let Order { plan, access, attempt } = order;
-        let post = async {
-            if !may_post() {
-                return Answer::NotSent { reason: "too late".to_owned() };
-            }
-            let theirs = plan.service.resource_group.as_str() == OTHER_GROUP;
-            assert_eq!(
-                access.credentials.access_key.as_ref().map(Secret::expose),
-                Some(if theirs { OTHER_KEY } else { accounts::ACCOUNT_KEY }),
-                "the plan of one, the secrets of another"
-            );
-            self.world.check_post(plan, attempt).await;
-            self.world.post(plan, attempt)
-        };
-        self.fate.meet(Deed::Post, post, || Answer::Unknown { error: scripted() }).await
-    }
-
-    async fn poll(&self, continuation: &Continuation, _: &Access) -> Poll {
-        let look = async {
-            self.hears();
-            self.world.settle();
-            let attempt = continuation.url().rsplit('/').next().unwrap();
-            let run = self.world.runs.lock().unwrap()[attempt].clone();
-            if run.gone {
-                return Poll::Refused(scripted());
-            }
-            if run.ends <= self.world.now() {
-                let succeeded = Poll::Succeeded { ids: RequestIds::default() };
-                return if run.fails { Poll::Failed(scripted()) } else { succeeded };
-            }
-            // Azure moves the address once.
-            let continuation = Continuation::Location(format!("https://management.azure.com/{attempt}"));
-            Poll::Running { continuation, after: Duration::from_mins(1) }
-        };
-        let failed = || Poll::Unread { error: scripted(), after: Duration::from_mins(1), lasting: false };
-        self.fate.meet(Deed::Read, look, failed).await
-    }
-}
-
-#[async_trait]
-impl Blobs for Process {
-    async fn look(&self, blob: &BlobRef, _: Option<&Secret>) -> BlobLook {
-        let look = async { self.world.blob(blob.name.as_str()) };
-        self.fate.meet(Deed::Read, look, || BlobLook::Unread { reason: "it was scripted".to_owned() }).await
-    }
-
-    fn list<'a>(
-        &'a self,
-        _: &'a ContainerRef,
-        _: Option<&'a Secret>,
-    ) -> BoxStream<'a, Result<Listed, String>> {
-        let list = async {
-            let list = async { self.world.list().into_iter().map(Ok).collect() };
-            self.fate.meet(Deed::Read, list, || vec![Err("it was scripted".to_owned())]).await
-        };
-        stream::once(list).flat_map(stream::iter).boxed()
-    }
-
-    async fn delete(&self, blob: &BlobRef, seen: &Seen, _: Option<&Secret>) -> Deletion {
-        let delete = async { self.world.delete(blob, seen) };
-        let failed = || Deletion::Unknown { reason: "it was scripted".to_owned() };
-        self.fate.meet(Deed::Write, delete, failed).await
-    }
-}
-
-/// The store of all, as one process sees it.
-#[derive(Debug)]
-struct Store {
-    store: Arc<InMemory>,
-    fate: Arc<Fate>,
-}
-
-impl fmt::Display for Store {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Store")
-    }
-}
-
-fn reset() -> object_store::Error {
-    object_store::Error::Generic { store: "Store", source: "it was scripted".into() }
-}
-
-#[async_trait]
-impl ObjectStore for Store {
-    async fn put_opts(
-        &self,
-        location: &Path,
-        payload: PutPayload,
-        options: PutOptions,
-    ) -> object_store::Result<PutResult> {
-        let put = self.store.put_opts(location, payload, options);
-        self.fate.meet(Deed::Write, put, || Err(reset())).await
-    }
-
-    async fn put_multipart_opts(
-        &self,
-        _: &Path,
-        _: PutMultipartOptions,
-    ) -> object_store::Result<Box<dyn MultipartUpload>> {
-        Err(object_store::Error::NotImplemented { operation: String::new(), implementer: String::new() })
-    }
-
-    async fn get_opts(&self, location: &Path, options: GetOptions) -> object_store::Result<GetResult> {
-        self.fate.meet(Deed::Read, self.store.get_opts(location, options), || Err(reset())).await
-    }
-
-    fn delete_stream(
-        &self,
-        locations: BoxStream<'static, object_store::Result<Path>>,
-    ) -> BoxStream<'static, object_store::Result<Path>> {
-        let (store, fate) = (self.store.clone(), self.fate.clone());
-        let delete = async move {
-            let delete = async { store.delete_stream(locations).collect::<Vec<_>>().await };
-            fate.meet(Deed::Write, delete, || vec![Err(reset())]).await
-        };
-        stream::once(delete).flat_map(stream::iter).boxed()
-    }
-
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
-        let (store, fate, prefix) = (self.store.clone(), self.fate.clone(), prefix.cloned());
-        let list = async move {
-            let list = async { store.list(prefix.as_ref()).collect::<Vec<_>>().await };
-            fate.meet(Deed::Read, list, || vec![Err(reset())]).await
-        };
-        stream::once(list).flat_map(stream::iter).boxed()
-    }
-
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
-        self.fate.meet(Deed::Read, self.store.list_with_delimiter(prefix), || Err(reset())).await
-    }
-
-    async fn copy_opts(&self, _: &Path, _: &Path, _: CopyOptions) -> object_store::Result<()> {
-        Err(object_store::Error::NotImplemented { operation: String::new(), implementer: String::new() })
-    }
 }
