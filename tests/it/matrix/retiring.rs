@@ -121,8 +121,8 @@ pub(super) async fn check_retired(world: &Arc<World>, keep: usize) {
     let newest = its.iter().find(|point| point.is_verified()).unwrap();
     assert!(kept.contains(&newest.blob.name.to_string()), "the newest that is verified is gone: {newest:?}");
 
-    let points = world.points().await;
-    for point in points.iter().filter(|point| point.deleted.is_some()) {
+    let (points, gone) = (world.points().await, world.gone().await);
+    for point in &gone {
         let (lies, known) = (world.shelf.find(point.blob.name.as_str()), point.verification.seen().unwrap());
         assert!(lies.is_none_or(|lies| !lies.is_same(known)), "it is called deleted: {point:?}");
     }
@@ -132,7 +132,10 @@ pub(super) async fn check_retired(world: &Arc<World>, keep: usize) {
     }
     for operation in all(world).await {
         let point = RecoveryPoint::of(&operation);
-        assert!(point.is_none_or(|point| points.iter().any(|known| known.id == point.id)), "{operation:#?}");
+        assert!(
+            point.is_none_or(|point| points.iter().chain(&gone).any(|known| known.id == point.id)),
+            "{operation:#?}"
+        );
     }
     assert_eq!(*world.broken.lock().unwrap(), [""; 0]);
 }

@@ -13,7 +13,9 @@ use apim_dr::{
     domain::{BlobRef, Evidence, OperationId, RecoveryPoint, Seen, ServiceId, Verification},
     ports::{Catalog as _, Journal as _, Listed},
 };
+use futures::TryStreamExt as _;
 use jiff::Timestamp;
+use object_store::{ObjectStore as _, ObjectStoreExt as _, path::Path};
 
 use super::world::World;
 
@@ -65,8 +67,7 @@ pub(super) fn standing(points: &[RecoveryPoint]) -> Vec<&RecoveryPoint> {
     let is_newest = |point: &&RecoveryPoint| {
         points.iter().all(|other| other.blob != point.blob || order(other) <= order(point))
     };
-    let mut standing: Vec<_> =
-        points.iter().filter(is_newest).filter(|point| point.deleted.is_none()).collect();
+    let mut standing: Vec<_> = points.iter().filter(is_newest).collect();
     standing.sort_by_key(|point| Reverse(order(point)));
     standing
 }
@@ -89,15 +90,30 @@ impl World {
             service: service.clone(),
             blob,
             at,
+            ended: at,
             tier: None,
             evidence: Some(Evidence::Arm),
             verification: Verification::Verified { blob: seen },
-            deleted: None,
         };
         self.records.record(&point).await.unwrap();
     }
 
-    /// All recovery points of all services.
+    /// The recovery points that the records call deleted, as they were written.
+    pub(super) async fn gone(&self) -> Vec<RecoveryPoint> {
+        let listed = self.store.list(Some(&Path::from("catalog"))).try_collect::<Vec<_>>().await.unwrap();
+        let mut gone = Vec::new();
+        for object in listed.iter().filter(|object| object.location.as_ref().ends_with("/deleted.json")) {
+            let folder = object.location.as_ref().strip_suffix("deleted.json").unwrap();
+            for file in ["point.json", "adopted.json"] {
+                if let Ok(found) = self.store.get(&Path::from(format!("{folder}{file}"))).await {
+                    gone.push(serde_json::from_slice(&found.bytes().await.unwrap()).unwrap());
+                }
+            }
+        }
+        gone
+    }
+
+    /// The recovery points of all services that were not deleted.
     pub(super) async fn points(&self) -> Vec<RecoveryPoint> {
         let mut all = Vec::new();
         for service in self.records.services().await.unwrap() {
