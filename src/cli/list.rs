@@ -163,7 +163,8 @@ fn story(item: &Item, outcome: Option<&Outcome>, now: Timestamp) -> String {
         let _ = write!(text, "\n  {name:11}  {value}");
     };
     line("started", format!("{}, {} ago", time(*at), age(now.duration_since(*at))));
-    line("restorable", until(&item.point, now));
+    let until = until(&item.point, now);
+    line("restorable", if item.point.is_expired(now) { until } else { format!("until {until}") });
     if let Some(tier) = tier {
         line("tier", format!("{}, and restores only into a service of this tier", tier.0));
     }

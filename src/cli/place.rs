@@ -96,12 +96,13 @@ fn access_key(container: &ContainerRef, args: &PlaceArgs, settings: &Settings) -
         };
         targets.find(same).and_then(|target| target.credentials.access_key.clone())
     };
-    // One that is given without an account may be another account's: better none, then.
-    let named = args.storage_account_name.is_some() || args.target.is_some() || args.name.is_some();
-    let known = of_target();
+    let given = args.storage_account_key.as_ref().or(settings.storage_key.as_ref()).cloned();
+    if args.storage_account_name.is_some() {
+        return given.or_else(of_target);
+    }
+    // It may be another account's: what is known of this one goes first.
     let is_connected = settings.blob_connections.iter().any(|it| it.account == container.account.as_str());
-    let given = args.storage_account_key.as_ref().or(settings.storage_key.as_ref());
-    given.filter(|_| named || known.is_none() && !is_connected).cloned().or(known)
+    of_target().or(given.filter(|_| !is_connected))
 }
 
 /// The policy of the target that backs this service up to this container.

@@ -284,18 +284,18 @@ async fn delete(
     seen: &Seen,
     mark: &Mark,
 ) -> Result<Outcome, RecordsError> {
-    if later(ports.azure.now(), MARGIN) > mark.until {
-        return Ok(Outcome::Postponed { reason: "it took too long to get there".to_owned() });
-    }
     let others = ports.catalog.owners(&point.blob).await?;
     if let Some(other) = others.iter().find(|other| other.key() != shelf.service.key()) {
         ports.catalog.unmark(mark).await?;
         return Ok(Outcome::Shared { with: other.clone() });
     }
+    // Last of all: nothing may take its time between this and the deletion.
+    if later(ports.azure.now(), MARGIN) > mark.until {
+        return Ok(Outcome::Postponed { reason: "it took too long to get there".to_owned() });
+    }
     let outcome = match ports.blobs.delete(&point.blob, seen, shelf.access_key).await {
         Deletion::Deleted | Deletion::Gone => {
-            let reason = "retention: no rule keeps it".to_owned();
-            ports.catalog.record_deleted(point, &Deleted { at: ports.azure.now(), reason }).await?;
+            ports.catalog.record_deleted(point, &by_retention(ports)).await?;
             tracing::info!(operation.id = %point.id, blob = %point.blob, "a recovery point was deleted: no rule keeps it");
             Outcome::Deleted
         }
@@ -310,6 +310,10 @@ async fn delete(
     };
     ports.catalog.unmark(mark).await?;
     Ok(outcome)
+}
+
+pub(super) fn by_retention(ports: &Ports) -> Deleted {
+    Deleted { at: ports.azure.now(), reason: "retention: no rule keeps it".to_owned() }
 }
 
 /// An open restore from the container; one that cannot be read may be one.

@@ -3,6 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use futures::StreamExt as _;
+use jiff::Timestamp;
+
+use super::retire::by_retention;
 
 use crate::{
     domain::{BlobName, ContainerRef, Deleted, RecoveryPoint, Secret, Seen, ServiceName, standing},
@@ -44,6 +47,13 @@ pub enum Whereabouts {
     Gone,
     /// The container could not be listed.
     Unknown,
+}
+
+impl Stock {
+    /// A container that has none of what should be there may be the wrong one: then nothing is called gone.
+    fn is_right_place(&self) -> bool {
+        self.items.iter().any(|item| item.seen().is_some())
+    }
 }
 
 impl Item {
@@ -116,29 +126,35 @@ fn sorted_out(
     (ours, points)
 }
 
-/// Writes down what the listing told of points whose blob could not be seen before, and which were overwritten: those
-/// need not be read again.
+/// Writes down what the listing told of points whose blob could not be seen before, which were overwritten, and which
+/// retention has deleted without living to say so: its mark is left. They need not be read again.
 pub(super) async fn note(ports: &Ports, stock: &Stock) -> Result<(), RecordsError> {
     let now = ports.azure.now();
+    let is_right_place = stock.is_right_place();
     for point in &stock.superseded {
         let deleted = Deleted { at: now, reason: "a newer backup has overwritten it".to_owned() };
         ports.catalog.record_deleted(point, &deleted).await?;
     }
     for Item { point, blob } in &stock.items {
-        if let Whereabouts::There(seen) = blob
-            && point.is_proved_by(seen)
-        {
-            ports.catalog.record_verified(point, seen, now).await?;
+        match blob {
+            Whereabouts::There(seen) if point.is_proved_by(seen) => {
+                ports.catalog.record_verified(point, seen, now).await?;
+            }
+            Whereabouts::Gone
+                if is_right_place && ports.catalog.marked(&point.blob, Timestamp::MIN).await?.is_some() =>
+            {
+                ports.catalog.record_deleted(point, &by_retention(ports)).await?;
+            }
+            _ => {}
         }
     }
     Ok(())
 }
 
-/// The same, and which points are gone. Nobody takes that back, so only somebody who looks at it says so; and of a
-/// container that has none of them, which may be the wrong one, nobody.
+/// The same, and which points somebody else deleted. Nobody takes that back, so only somebody who looks at it says so.
 pub async fn note_all(ports: &Ports, stock: &Stock) -> Result<(), RecordsError> {
     note(ports, stock).await?;
-    let is_right_place = stock.items.iter().any(|item| item.seen().is_some());
+    let is_right_place = stock.is_right_place();
     for item in stock.items.iter().filter(|item| item.blob == Whereabouts::Gone && is_right_place) {
         let deleted = Deleted { at: ports.azure.now(), reason: "somebody else deleted it".to_owned() };
         ports.catalog.record_deleted(&item.point, &deleted).await?;

@@ -155,7 +155,7 @@ impl World {
         let id = marker.split('.').next().unwrap().parse().unwrap();
         let last = self.records.last(id).await.unwrap();
         let Some(point) = last.and_then(|entry| RecoveryPoint::of(&entry.operation)) else { return };
-        let known = self.records.points(&point.service.name, None).await.unwrap().points;
+        let known = [self.points().await, self.gone().await].concat();
         if known.iter().all(|known| known.id != point.id) {
             self.note([format!("the marker of {id} went, and its recovery point is not in the catalogue")]);
         }
