@@ -107,13 +107,15 @@ fn table(shown: &Shown, now: Timestamp) -> String {
     let names = stock.items.iter().map(|item| item.point.blob.name.as_str());
     let names = names.chain(stock.strangers.iter().take(SHOWN).map(|blob| blob.name.as_str()));
     let width = names.map(|name| name.chars().count()).max().unwrap_or_default().clamp(4, 60);
+    let instances = stock.items.iter().map(|item| item.point.service.name.as_str().len());
+    let instance = instances.max().unwrap_or_default().max(8);
     let mut text = format!("{container}\n");
     if let Some(reason) = &stock.unlisted {
         let _ = writeln!(text, "  cannot be listed: {reason}");
     }
     let _ = write!(
         text,
-        "{:width$}  {:16}  {:>5}  {:>8}  {:9}  {:20}  {:10}  KEPT BECAUSE",
+        "{:width$}  {:instance$}  {:>5}  {:>8}  {:9}  {:20}  {:11}  KEPT BECAUSE",
         "NAME", "INSTANCE", "AGE", "SIZE", "TIER", "RESTORABLE UNTIL", "VERIFIED"
     );
     for (item, outcome) in stock.items.iter().zip(outcomes) {
@@ -126,7 +128,7 @@ fn table(shown: &Shown, now: Timestamp) -> String {
         // Writing to a string does not fail.
         let _ = write!(
             text,
-            "\n{name:width$}  {service:16}  {:>5}  {size:>8}  {tier:9}  {until:20}  {:10}  {}",
+            "\n{name:width$}  {service:instance$}  {:>5}  {size:>8}  {tier:9}  {until:20}  {:11}  {}",
             age(now.duration_since(*at)),
             verified(item),
             because(outcome.as_ref()),
@@ -143,7 +145,7 @@ fn table(shown: &Shown, now: Timestamp) -> String {
             let age = seen.modified.map_or_else(|| "-".to_owned(), |at| age(now.duration_since(at)));
             let _ = write!(
                 text,
-                "\n{name:width$}  {:16}  {age:>5}  {:>8}  {}",
+                "\n{name:width$}  {:instance$}  {age:>5}  {:>8}  {}",
                 "-",
                 bytes(seen.size),
                 whose(name)
@@ -304,3 +306,7 @@ fn bytes(size: u64) -> String {
     }
     format!("{rest} {}", UNITS[unit])
 }
+
+#[cfg(test)]
+#[path = "list_tests.rs"]
+mod tests;

@@ -170,3 +170,81 @@ fn exit<'a>(retirements: impl Iterator<Item = &'a Retirement> + Clone) -> Exit {
         .any(|(_, outcome)| matches!(outcome, Outcome::Postponed { .. }));
     if postponed || unreadable { Exit::Partial } else { Exit::Ok }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{BlobRef, Reason, RecoveryPoint, samples};
+
+    fn row(outcomes: Vec<Outcome>) -> Row {
+        let plan = samples::plan("sampleapim");
+        let point = |(number, outcome)| {
+            let blob = BlobRef { name: format!("b{number}").parse().unwrap(), ..plan.blob.clone() };
+            let (id, service) = (samples::operation(plan.kind).id, plan.service.clone());
+            let point = RecoveryPoint::adopted(id, service, blob, samples::seen("a"), samples::at(number));
+            (point, outcome)
+        };
+        let points = (1..).zip(outcomes).map(point).collect();
+        (plan.service.name.clone(), plan.blob.place(), Retirement { points, ..Retirement::default() })
+    }
+
+    fn postponed() -> Outcome {
+        Outcome::Postponed { reason: "operation 7 restores from it".to_owned() }
+    }
+
+    #[test]
+    fn what_went_and_what_stays_reads_as_a_table_with_a_reason_for_each() {
+        let outcomes = vec![
+            Outcome::Kept(vec![Reason::Last(2), Reason::NewestVerified]),
+            Outcome::Deleted,
+            Outcome::KeptByLock { reason: "a lease".to_owned() },
+            Outcome::Shared { with: "sampleapim-standby".parse().unwrap() },
+            postponed(),
+            Outcome::Gone,
+            Outcome::Overwritten,
+            Outcome::Unseen,
+        ];
+        insta::assert_snapshot!(table(&row(outcomes), false), @r"
+        sampleapim in apimdrstorage/backup
+          b1  kept: last 2, newest verified
+          b2  deleted: no rule keeps it
+          b3  kept by lock: a lease
+          b4  left alone: sampleapim-standby has backups under its name, too
+          b5  no rule keeps it, but it stays for now: operation 7 restores from it
+          b6  not in its container any more: somebody else deleted it
+          b7  left alone: somebody else wrote another blob under its name
+          b8  left alone: the container cannot be listed
+          1 of 8 deleted
+        ");
+        let kept = || Outcome::Kept(vec![Reason::NewestVerified]);
+        insta::assert_snapshot!(table(&row(vec![kept(), Outcome::ToGo]), true), @r"
+        sampleapim in apimdrstorage/backup
+          b1  kept: newest verified
+          b2  no rule keeps it
+          1 of 2 would go; nothing was deleted
+        ");
+        let (service, container, mut halted) = row(vec![kept()]);
+        halted.halted = Some("the container cannot be listed: no right".to_owned());
+        insta::assert_snapshot!(table(&(service, container, halted), false), @r"
+        sampleapim in apimdrstorage/backup
+          b1  kept: newest verified
+          nothing goes: the container cannot be listed: no right
+          0 of 1 deleted
+        ");
+    }
+
+    #[test]
+    fn only_what_should_have_gone_and_could_not_is_a_failure() {
+        let locked = Outcome::KeptByLock { reason: "a lease".to_owned() };
+        for (outcomes, expected) in [
+            (vec![], Exit::Ok),
+            (vec![Outcome::Deleted, locked, Outcome::Gone, Outcome::Overwritten], Exit::Ok),
+            (vec![Outcome::Deleted, postponed()], Exit::Partial),
+        ] {
+            let (.., mut retirement) = row(outcomes);
+            assert_eq!(exit([&retirement].into_iter()), expected, "{retirement:?}");
+            retirement.halted = Some("no right".to_owned());
+            assert_eq!(exit([&retirement].into_iter()), Exit::Failed, "{retirement:?}");
+        }
+    }
+}

@@ -251,6 +251,34 @@ mod tests {
     }
 
     #[test]
+    fn two_targets_with_the_same_recovery_points_have_the_same_retention() {
+        let keeping = |name: &str, last: u32, more: &Value| {
+            let mut fields = json!({ "retention": { "keepLast": last } });
+            fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            element(name, &fields)
+        };
+        let first = keeping("first", 3, &json!({}));
+        let fine = [
+            first.clone(),
+            keeping("same", 3, &json!({})),
+            keeping("elsewhere", 2, &json!({ "containerName": "elsewhere" })),
+            keeping("another", 2, &json!({ "apimInstance": "another" })),
+        ];
+        assert_eq!(lines(&fine), [""; 0]);
+        let other = [
+            keeping("other", 2, &json!({ "apimInstance": "SampleAPIM" })),
+            keeping("in-its-zone", 3, &json!({ "timeZone": "Pacific/Auckland" })),
+            element("without", &json!({})),
+        ];
+        let told: Vec<_> = other.into_iter().flat_map(|other| lines(&[first.clone(), other])).collect();
+        insta::assert_snapshot!(told.join("\n"), @r"
+        targets[1] (other).retention: not that of targets[0] (first), though both back up the same instance to the same container; give both the same, or one another container: rules are for all recovery points of an instance in a container
+        targets[1] (in-its-zone).retention: not that of targets[0] (first), though both back up the same instance to the same container; give both the same, or one another container: rules are for all recovery points of an instance in a container
+        targets[1] (without).retention: not that of targets[0] (first), though both back up the same instance to the same container; give both the same, or one another container: rules are for all recovery points of an instance in a container
+        ");
+    }
+
+    #[test]
     fn a_secret_in_plain_text_is_taken_with_a_warning_that_does_not_show_it() {
         let read = read(&[element("open", &json!({ "accessKey": KEY, "clientSecret": SECRET }))]);
         assert_eq!((read.problems, read.targets.len()), (vec![], 1));
