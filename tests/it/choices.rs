@@ -93,10 +93,56 @@ async fn where_there_is_no_such_recovery_point_nothing_is_started() {
         assert_eq!(answer.status, 404, "{body}: {answer:?}");
         assert_eq!(answer.header("content-type"), "application/problem+json");
         assert!(answer.text.contains(says), "{body}: {answer:?}");
-        assert!(answer.text.contains("nothing was started"), "{body}: {answer:?}");
+        assert!(answer.text.contains("Nothing was started"), "{body}: {answer:?}");
     }
     bed.settle().await;
     assert_eq!(bed.emulator.posts("restore"), 0);
+}
+
+#[tokio::test]
+async fn a_recovery_point_whose_blob_is_gone_or_overwritten_is_not_chosen() {
+    let bed = bed(&[primary()]).await;
+    for name in ["first", "second", "third"] {
+        back_up(&bed, name).await;
+    }
+    let latest = json!({ "target": "primary", "backup": "latest" });
+    bed.emulator.delete_blob(accounts::STORAGE_ACCOUNT, accounts::CONTAINER, "third");
+    assert_eq!(restored(&bed, &latest).await, "second");
+    bed.emulator.put_blob(accounts::STORAGE_ACCOUNT, accounts::CONTAINER, "second", "not ours");
+    for choice in ["latest", "latest-verified"] {
+        assert_eq!(restored(&bed, &but(latest.clone(), &json!({ "backup": choice }))).await, "first");
+    }
+    bed.emulator.delete_blob(accounts::STORAGE_ACCOUNT, accounts::CONTAINER, "first");
+    let into_standby = json!({ "apimInstance": accounts::STANDBY, "operation": "restore" });
+    let answer = bed.post("/api/restore", &but(into_standby, &latest)).await;
+    assert_eq!(answer.status, 404, "{answer:?}");
+    assert!(answer.text.contains("that is still there"), "{answer:?}");
+    assert_eq!(bed.emulator.posts("restore"), 3);
+}
+
+#[tokio::test]
+async fn a_blob_that_is_overwritten_after_it_was_chosen_is_not_restored() {
+    let bed = bed(&[primary()]).await;
+    back_up(&bed, "first").await;
+    let goes_to = |state: &str| {
+        bed.emulator.with_service(accounts::STANDBY, |it| it.target_provisioning_state = state.into());
+    };
+    goes_to("Updating");
+    let fields = json!({ "target": "primary", "apimInstance": accounts::STANDBY, "operation": "restore" });
+    let chosen = bed.open("/api/restore", &but(fields, &json!({ "backup": "latest" }))).await;
+    // Another backup, of something else, and as good as the first.
+    back_up(&bed, "first").await;
+    assert_eq!(bed.get(&chosen).await.status, 202);
+    goes_to("");
+    let ended = bed.follow(&chosen).await;
+    assert_eq!(ended.status, 424, "{ended:?}");
+    let error = &ended.json()["failure"]["error"];
+    let says = "apimdrstorage/backup/first was overwritten since this restore chose it";
+    assert!(error["message"].as_str().unwrap().contains(says), "{error}");
+    assert_eq!(bed.emulator.posts("restore"), 0);
+    for again in [json!({ "backup": "latest" }), json!({ "backupName": "first" })] {
+        assert_eq!(restored(&bed, &but(again, &json!({ "target": "primary" }))).await, "first");
+    }
 }
 
 #[tokio::test]

@@ -13,14 +13,14 @@ use crate::{
 };
 
 /// An Azure whose time stands still until a test moves it.
-async fn standing_still() -> Place {
+pub(crate) async fn standing_still() -> Place {
     let clock = EmulatedClock::manual("2026-11-21T01:00:00Z".parse().unwrap());
     Place::on(Config { clock, ..Config::default() }).await
 }
 
 /// Runs a command to its end, and lets time pass while it waits. Not while it posts: a POST may take half a minute, and
 /// would find itself too late.
-async fn run(place: &Place, arguments: &[&str], input: &str) -> Ended {
+pub(crate) async fn run(place: &Place, arguments: &[&str], input: &str) -> Ended {
     let mut command = Box::pin(place.run(arguments, input));
     loop {
         tokio::select! {

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
 
+mod adoption;
 mod architecture;
 #[path = "../azurite/server.rs"]
 mod azurite;
 mod azurite_backups;
 mod bed;
+mod catalog;
 mod choices;
 mod clock;
 mod commands;
@@ -20,6 +22,7 @@ mod http;
 mod looks;
 mod matrix;
 mod outage;
+mod owners;
 mod payloads;
 mod places;
 mod process;

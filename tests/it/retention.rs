@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use apim_dr::{
-    domain::{ContainerRef, Policy, RecoveryPoint, Retention, Secret, standing},
+    domain::{ContainerRef, OperationId, Policy, RecoveryPoint, Retention, Secret, standing},
     emulator::{Config, Effect, Fault, Lock, accounts},
-    workflows::{Outcome, Shelf, plan_retirement},
+    workflows::{Outcome, Shelf, plan_retirement, request_cancel},
 };
 use futures::TryStreamExt as _;
-use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use object_store::{ObjectStore as _, ObjectStoreExt as _};
 use serde_json::{Value, json};
 
@@ -75,6 +75,16 @@ async fn planned(bed: &Bed, last: u32) -> Vec<(String, Outcome)> {
     let mut points = plan.points;
     points.reverse();
     points.into_iter().map(|(point, outcome)| (point.blob.name.to_string(), outcome)).collect()
+}
+
+/// The operation that a link is about.
+fn id(link: &str) -> OperationId {
+    link.split(['/', '?']).find_map(|part| part.parse().ok()).unwrap()
+}
+
+/// What is left until so many hours after an instant.
+fn until_hours(bed: &Bed, from: Timestamp, hours: i64) -> Duration {
+    (from + SignedDuration::from_hours(hours)).duration_since(bed.now()).try_into().unwrap()
 }
 
 #[tokio::test]
@@ -230,21 +240,108 @@ async fn while_a_restore_is_open_its_container_stays_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_targets_policy_holds_for_whoever_names_the_target_unless_they_bring_their_own() {
+async fn after_a_restore_was_cancelled_its_container_stays_for_a_day_since_azure_may_go_on_with_it() {
+    let bed = Bed::start().await;
+    back_up_all(&bed, &[plain("b1"), plain("b2")]).await;
+    let restore = json!({ "apimInstance": accounts::STANDBY, "backupName": "b1" });
+    let link = bed.open("/api/restore", &but(seed("restore"), &restore)).await;
+    assert_eq!(bed.get(&link).await.json()["phase"], "Running");
+    request_cancel(bed.app().await.ports(), id(&link)).await.unwrap();
+    bed.sweep().await;
+    assert_eq!(bed.get(&link).await.json()["phase"], "Canceled");
+    let cancelled = bed.now();
+
+    back_up(&bed, &keeping(1, "b3")).await;
+    assert_eq!((blobs(&bed).len(), names(&bed).await.len()), (3, 3));
+    bed.advance(until_hours(&bed, cancelled, 23));
+    back_up(&bed, &keeping(1, "b4")).await;
+    assert_eq!((blobs(&bed).len(), names(&bed).await.len()), (4, 4));
+    bed.advance(until_hours(&bed, cancelled, 24));
+    back_up(&bed, &keeping(1, "b5")).await;
+    assert_eq!((blobs(&bed), names(&bed).await), (vec!["b5".to_owned()], vec!["b5".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_restore_that_was_cancelled_before_it_began_keeps_nothing() {
+    let bed = Bed::start().await;
+    back_up_all(&bed, &[plain("b1"), plain("b2")]).await;
+    bed.emulator.with_service(accounts::STANDBY, |it| it.target_provisioning_state = "Updating".into());
+    let restore = json!({ "apimInstance": accounts::STANDBY, "backupName": "b1" });
+    let link = bed.open("/api/restore", &but(seed("restore"), &restore)).await;
+    request_cancel(bed.app().await.ports(), id(&link)).await.unwrap();
+    bed.sweep().await;
+    assert_eq!(bed.get(&link).await.json()["phase"], "Canceled");
+    back_up(&bed, &keeping(1, "b3")).await;
+    assert_eq!(blobs(&bed), ["b3"]);
+}
+
+#[tokio::test]
+async fn whoever_follows_what_ended_long_ago_does_not_repeat_its_retention() {
+    let bed = Bed::start().await;
+    let old = keeping(1, "b1").to_string();
+    let post = || async {
+        let request = bed.client.post(format!("{}/api/backup", bed.url)).body(old.clone());
+        let answer = Answer::of(request.header("idempotency-key", "k").send().await.unwrap()).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+        bed.settle().await;
+        answer.header("location")
+    };
+    let link = post().await;
+    assert_eq!(bed.follow(&link).await.status, 200);
+    back_up_all(&bed, &[plain("b2"), plain("b3")]).await;
+    assert_eq!(post().await, link);
+    let driver = &bed.app().await.driver;
+    let step = driver.drive(id(&link), Timestamp::MAX, |_| ()).await.unwrap().unwrap();
+    assert!(step.operation.phase.is_closed() && step.operation.plan.retention.is_some());
+    bed.sweep().await;
+    assert_eq!((blobs(&bed).len(), names(&bed).await.len()), (3, 3));
+}
+
+#[tokio::test]
+async fn a_body_brings_no_other_rules_for_the_recovery_points_of_a_target() {
+    let with = |name: &str, fields: &Value| target(name, &but(json!({ "schedule": "0 0 22 * * *" }), fields));
+    let bed = bed(&[
+        with("primary", &json!({ "retention": { "keepLast": 2 } })),
+        with("standby", &json!({ "apimInstance": accounts::STANDBY })),
+    ])
+    .await;
+    let of_standby = json!({ "apimInstance": accounts::STANDBY });
+    for (body, target) in [
+        (keeping(1, "b1"), "primary"),
+        (but(keeping(1, "b1"), &json!({ "apimInstance": "SampleAPIM" })), "primary"),
+        (json!({ "target": "primary", "backupName": "b1", "retention": { "keepLast": 3 } }), "primary"),
+        // This one keeps all.
+        (but(keeping(1, "b1"), &of_standby), "standby"),
+    ] {
+        let answer = bed.post("/api/backup", &body).await;
+        assert_eq!(answer.status, 400, "{body}: {answer:?}");
+        let says = format!("not that of the target {target}, which has these recovery points");
+        assert!(answer.text.contains("retention") && answer.text.contains(&says), "{answer:?}");
+    }
+    bed.settle().await;
+    assert_eq!(bed.emulator.posts("backup"), 0);
+    for body in [keeping(2, "b1"), but(plain("s1"), &of_standby)] {
+        back_up(&bed, &body).await;
+    }
+    let elsewhere = but(keeping(1, "b2"), &json!({ "containerName": "elsewhere" }));
+    let answer = bed.post("/api/backup", &elsewhere).await;
+    assert_eq!(answer.status, 202, "in another container they are others: {answer:?}");
+    bed.settle().await;
+}
+
+#[tokio::test]
+async fn a_targets_policy_holds_for_whoever_names_the_target() {
     let fields = json!({ "schedule": "0 0 22 * * *", "retention": { "keepLast": 1 } });
     let bed = bed(&[target("primary", &fields)]).await;
     let named = |name: &str| json!({ "target": "primary", "backupName": name });
     back_up(&bed, &named("b1")).await;
-    let own = but(named("b2"), &json!({ "retention": { "keepLast": 5 } }));
-    back_up(&bed, &own).await;
-    assert_eq!(blobs(&bed), ["b1", "b2"]);
     // It is about the target's own backups.
     for name in ["s1", "s2"] {
         back_up(&bed, &but(named(name), &json!({ "apimInstance": accounts::STANDBY }))).await;
     }
-    assert_eq!(blobs(&bed), ["b1", "b2", "s1", "s2"]);
-    back_up(&bed, &named("b3")).await;
-    assert_eq!(blobs(&bed), ["b3", "s1", "s2"]);
+    assert_eq!(blobs(&bed), ["b1", "s1", "s2"]);
+    back_up(&bed, &named("b2")).await;
+    assert_eq!(blobs(&bed), ["b2", "s1", "s2"]);
 }
 
 #[tokio::test]

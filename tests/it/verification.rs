@@ -94,7 +94,7 @@ async fn a_success_without_a_blob_of_its_own_is_a_failure_after_patient_looks() 
         assert!((1140..1300).contains(&in_seconds(&ended)), "{} s", in_seconds(&ended));
         assert!(looks(&bed) > 10, "{} looks", looks(&bed));
         let story = bed.story(&link);
-        assert_eq!(story[story.len() - 2..], ["completed", "failed"], "{story:?}");
+        assert_eq!(story[story.len() - 3..], ["completed", "unread", "failed"], "{story:?}");
         assert_eq!(bed.emulator.accepted("backup"), 1, "nobody repeats it by himself");
         assert!(!bed.records().join("catalog").exists(), "it is no recovery point");
     }
@@ -157,6 +157,22 @@ async fn a_connection_with_a_sas_opens_an_account_that_the_app_itself_may_not_re
 }
 
 #[tokio::test]
+async fn a_wrong_connection_is_said_aloud_and_keeps_nobody_from_a_backup_or_a_restore() {
+    let mut bed = Bed::start().await;
+    for connection in ["nonsense", "@Microsoft.KeyVault(VaultName=v;SecretName=s)"] {
+        bed.set("APIM_DR_BLOB_CONNECTION", connection);
+        bed.restart().await;
+        let health = bed.get("/api/health").await;
+        assert_eq!(health.status, 503, "{health:?}");
+        assert!(health.text.contains("APIM_DR_BLOB_CONNECTION"), "{health:?}");
+        for kind in ["backup", "restore"] {
+            let ended = bed.run(&format!("/api/{kind}"), &seed(kind)).await;
+            assert_eq!(ended.status, 200, "{ended:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_restore_of_a_name_that_is_not_there_fails_before_its_start_with_the_nearest_names() {
     let bed = Bed::start().await;
     for name in ["apimbackup_20261118", "apimbackup_20261119", "apimbackup_20261120", "zebra"] {
@@ -205,11 +221,11 @@ async fn what_may_not_be_read_refuses_no_restore() {
     let fields = json!({ "accessKey": null, "accessType": "SystemAssignedManagedIdentity" });
     let ended = bed.run("/api/restore", &but(seed("restore"), &fields)).await;
     assert_eq!((ended.status.as_u16(), bed.emulator.accepted("restore")), (200, 1), "{ended:?}");
-    // The catalogue knows the tier all the same.
+    // The catalogue knows the tier, but not whether it is still that blob.
     bed.emulator.with_service(accounts::SERVICE, |service| service.tier = "Premium".into());
     let ended = bed.run("/api/restore", &but(seed("restore"), &fields)).await;
-    assert_failed(&ended, "refused", "is of the tier Developer");
-    assert_eq!(bed.emulator.posts("restore"), 1);
+    assert_failed(&ended, "failed", "backup SKU is 'Developer'");
+    assert_eq!(bed.emulator.posts("restore"), 2);
 }
 
 #[tokio::test]
