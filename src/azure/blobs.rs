@@ -154,11 +154,14 @@ impl Blobs for BlobReader {
         };
         let lock = code(&answer).and_then(|code| LOCKS.iter().find(|(sign, _)| *sign == code));
         match (answer.status, lock) {
-            (202 | 200, _) => Deletion::Deleted,
+            (202, _) => Deletion::Deleted,
             (404, _) if is_missing(&answer) => Deletion::Gone,
             (_, Some((_, reason))) => Deletion::Locked { reason: (*reason).to_owned() },
             (412, None) => Deletion::Changed,
-            (408 | 429 | 500.., None) => Deletion::Unknown { reason: refusal(&answer, CONTRIBUTOR) },
+            // A success that is not the blob service's is a proxy's.
+            (200..=399 | 408 | 429 | 500.., None) => {
+                Deletion::Unknown { reason: refusal(&answer, CONTRIBUTOR) }
+            }
             _ => Deletion::Refused { reason: refusal(&answer, CONTRIBUTOR) },
         }
     }
@@ -230,7 +233,8 @@ fn date(text: &str) -> Option<Timestamp> {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Page {
-    #[serde(default)]
+    /// Always there, even if empty: what answers without it is no blob service, and must not look like an empty
+    /// container.
     blobs: Items,
     next_marker: Option<String>,
 }

@@ -12,6 +12,7 @@ mod catalog;
 mod choices;
 mod clock;
 mod commands;
+mod containers;
 mod demo;
 mod endurance;
 mod faults;
