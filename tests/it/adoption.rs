@@ -13,14 +13,8 @@ use serde_json::{Value, json};
 use crate::{
     bed::{Bed, but, seed},
     targets::blobs,
+    verification::APP,
 };
-
-/// The identity that the environment gives the app.
-const APP: [(&str, &str); 3] = [
-    ("AZURE_TENANT_ID", accounts::TENANT_ID),
-    ("AZURE_CLIENT_ID", accounts::APPLICATION_ID),
-    ("AZURE_CLIENT_SECRET", accounts::CLIENT_SECRET),
-];
 
 /// A backup whose blob only the app's own identity may read.
 fn without_key(name: &str) -> Value {

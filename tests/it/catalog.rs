@@ -6,9 +6,11 @@ use apim_dr::emulator::{Effect, Fault, accounts};
 use serde_json::{Value, json};
 
 use crate::{
+    bed::{but, seed},
     commands::{run, standing_still},
     process::{Ended, Place},
     targets::target,
+    verification::APP,
 };
 
 /// Sets the only target, with these fields beyond its own.
@@ -235,21 +237,23 @@ async fn a_catalogue_that_was_lost_is_made_anew_and_a_restore_takes_the_latest_t
 
 #[tokio::test]
 async fn to_follow_what_ended_long_ago_deletes_nothing() {
-    let place = with_backups(&[]).await;
+    let mut place = standing_still().await;
+    // Everything by its own identity: it could, with no secret of anybody's.
+    for (name, value) in APP {
+        place.set(name, value);
+    }
     for (name, rules) in [("b1", r#"{"keepLast":1}"#), ("b2", "{}"), ("b3", "{}")] {
-        let body = crate::bed::but(
-            crate::bed::seed("backup"),
-            &json!({ "backupName": name, "apimInstance": accounts::STANDBY }),
-        );
-        let backup =
-            run(&place, &["backup", "--payload", "-", "--retention", rules], &body.to_string()).await;
-        assert_eq!(backup.code, Some(0), "{backup:?}");
+        let own = json!({ "backupName": name, "applicationId": null, "clientSecret": null, "tenantId": null,
+            "accessKey": null, "accessType": "SystemAssignedManagedIdentity" });
+        let body = but(seed("backup"), &own).to_string();
+        let backup = run(&place, &["backup", "--payload", "-", "--retention", rules], &body).await;
+        ended(backup, 0);
         place.emulator.clock().advance(Duration::from_hours(1));
     }
     let container = &listed(&place).await[0];
     let oldest = container["recoveryPoints"][2]["id"].as_str().unwrap();
     let followed = command(&place, &["operations", "follow", oldest], 0).await;
-    assert!(followed.out.starts_with("backup of sampleapim-standby succeeded"), "{followed:?}");
+    assert!(followed.out.starts_with("backup of sampleapim succeeded"), "{followed:?}");
     assert_eq!(blobs(&place), ["b1", "b2", "b3"]);
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::bed::{Answer, Bed, but, everything_in, put_backup, seed};
 
 /// The identity that the environment gives the app.
-const APP: [(&str, &str); 3] = [
+pub(crate) const APP: [(&str, &str); 3] = [
     ("AZURE_TENANT_ID", accounts::TENANT_ID),
     ("AZURE_CLIENT_ID", accounts::APPLICATION_ID),
     ("AZURE_CLIENT_SECRET", accounts::CLIENT_SECRET),
