@@ -8,7 +8,7 @@ use super::{
     fields::{Fields, Read},
 };
 use crate::domain::{
-    Choice, Kind, NameSuffix, Naming, Pick, Plan, Retention, Secret, ServiceName, Target, zone,
+    Choice, Kind, NameSuffix, Naming, Pick, Plan, Policy, Retention, Secret, ServiceName, Target, zone,
 };
 
 /// What a caller may ask for beyond one plain backup or restore.
@@ -85,8 +85,10 @@ impl Options {
             plan.service.name.key() == target.plan.service.name.key()
                 && plan.blob.place() == target.plan.blob.place()
         });
+        let zone = self.time_zone.clone().unwrap_or(TimeZone::UTC);
+        let is_its = |policy: &Policy| policy.rules == *rules && policy.time_zone == zone;
         if let Some(target) = own
-            && target.plan.retention.as_ref().map(|policy| &policy.rules) != Some(rules)
+            && !target.plan.retention.as_ref().is_some_and(is_its)
         {
             let detail = format!("not that of the target {}, which has these recovery points", target.name);
             fields.note("retention", &detail, "leave it out, or change the target");
