@@ -2,6 +2,8 @@
 //!
 //! Each has one real adapter (`azure`, `records`, [`SystemClock`]) and stand-ins that work.
 
+mod inspection;
+
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
@@ -13,6 +15,8 @@ use crate::domain::{
     Credentials, Deleted, Entry, Kind, Operation, OperationId, Plan, RecoveryPoint, RequestIds, Secret, Seen,
     ServiceId, ServiceName, ServiceStatus, TargetName,
 };
+
+pub use inspection::Inspection;
 
 /// Everything a workflow may touch.
 #[derive(Debug, Clone)]

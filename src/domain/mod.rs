@@ -7,8 +7,10 @@ mod azure_error;
 mod catalog;
 mod credentials;
 mod event;
+mod finding;
 mod foreign;
 mod ids;
+mod inventory;
 mod journal;
 mod names;
 mod naming;
@@ -23,6 +25,7 @@ pub(crate) mod samples;
 mod schedule;
 mod secret;
 mod service;
+mod surroundings;
 mod target;
 mod transition;
 mod verification;
@@ -33,8 +36,13 @@ pub use azure_error::{AzureError, RequestIds};
 pub use catalog::{Deleted, LIFETIME, Pick, RecoveryPoint, nearest, standing};
 pub use credentials::Credentials;
 pub use event::{Event, IllegalEvent};
+pub use finding::{Finding, Severity};
 pub use foreign::{Foreign, Told, recognise};
 pub use ids::{AttemptId, OperationId};
+pub use inventory::{
+    CaCertificate, Certificate, Counts, Diagnostic, Hostname, Identity, Inventory, Network, Region, Snapshot,
+    UserAssigned,
+};
 pub use journal::Entry;
 pub use names::{
     BlobName, ClientId, ContainerName, InvalidName, ResourceGroup, ServiceName, StorageAccount,
@@ -50,6 +58,9 @@ pub use retention::{Candidate, Decision, Fate, Period, Reason, Retention};
 pub use schedule::Schedule;
 pub use secret::Secret;
 pub use service::{ServiceId, ServiceStatus, Tier};
+pub use surroundings::{
+    AccountFacts, Connectivity, DeletedService, Firewall, IdentityChange, Probe, RoleAssignment,
+};
 pub use target::Target;
 pub use transition::MAX_UNKNOWN_STARTS;
 pub use verification::Verdict;
