@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::domain::{Answer, Attempt, Evidence, Failure, Operation, Phase, RequestIds, Verification};
+use crate::domain::{
+    Answer, Attempt, AzureError, Evidence, FailureKind, Operation, Phase, RequestIds, Verification,
+};
 
 /// The body of `GET /api/operations/{id}`.
 #[derive(Debug, Serialize)]
@@ -32,9 +34,26 @@ pub(crate) struct OperationView {
     #[serde(skip_serializing_if = "Option::is_none")]
     verification: Option<Verification>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    failure: Option<Failure>,
+    failure: Option<FailureView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_ids: Option<RequestIds>,
+}
+
+/// Why it failed, as it was recorded, and what that means as far as is known today.
+#[derive(Debug, Serialize)]
+struct FailureView {
+    kind: FailureKind,
+    error: ErrorView,
+}
+
+#[derive(Debug, Serialize)]
+struct ErrorView {
+    #[serde(flatten)]
+    recorded: AzureError,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document: Option<&'static str>,
 }
 
 impl From<&Operation> for OperationView {
@@ -62,13 +81,24 @@ impl From<&Operation> for OperationView {
             attempts: operation.attempts.len(),
             evidence: operation.evidence.clone(),
             verification: operation.verification.clone(),
-            failure: operation.failure.clone(),
+            failure: failure(operation),
             request_ids: operation.attempts.last().and_then(|attempt| match &attempt.answer {
                 Some(Answer::Accepted { ids, .. }) => Some(ids.clone()),
                 _ => None,
             }),
         }
     }
+}
+
+fn failure(operation: &Operation) -> Option<FailureView> {
+    let failure = operation.failure.as_ref()?;
+    let known = operation.explanation();
+    let error = ErrorView {
+        recorded: failure.error.clone(),
+        cause: known.map(|known| known.cause),
+        document: known.and_then(|known| known.document),
+    };
+    Some(FailureView { kind: failure.kind, error })
 }
 
 /// Durable Functions' word for a phase.
@@ -147,5 +177,53 @@ fn output(operation: &Operation) -> Value {
         }
         Phase::Failed | Phase::Skipped | Phase::Canceled => json!(sentence(operation)),
         _ => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+    use crate::domain::{Failure, Kind, samples::operation};
+
+    #[test]
+    fn a_failure_is_what_was_recorded_and_what_it_means_where_that_is_known() {
+        let shown = |code: &str, message: &str| {
+            let mut operation = operation(Kind::Restore);
+            let error = AzureError {
+                status: Some(400),
+                code: Some(code.to_owned()),
+                ..AzureError::local(message).with_remedy("as it was recorded")
+            };
+            operation.failure = Some(Failure { kind: FailureKind::Failed, error });
+            serde_json::to_string_pretty(&OperationView::from(&operation).failure).unwrap()
+        };
+        assert_snapshot!(shown("RestoreFailed", "Cannot restore: backup expired"), @r#"
+        {
+          "kind": "failed",
+          "error": {
+            "status": 400,
+            "code": "RestoreFailed",
+            "message": "Cannot restore: backup expired",
+            "remedy": "as it was recorded",
+            "ids": {},
+            "cause": "the backup is older than 30 days",
+            "document": "https://learn.microsoft.com/azure/api-management/api-management-howto-disaster-recovery-backup-restore"
+          }
+        }
+        "#);
+        assert_snapshot!(shown("SomethingNew", "a {new}\r\nproblem"), @r#"
+        {
+          "kind": "failed",
+          "error": {
+            "status": 400,
+            "code": "SomethingNew",
+            "message": "a {new}\r\nproblem",
+            "remedy": "as it was recorded",
+            "ids": {}
+          }
+        }
+        "#);
     }
 }

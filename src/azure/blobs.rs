@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::{
     cloud::Endpoints,
     http::Response,
-    storage::{Ask, BlobAccess, BlobService, NO_TOKEN, NotAsked, Storage, advice},
+    storage::{Ask, BlobAccess, BlobService, NO_TOKEN, NotAsked, Storage, WRITER, advice},
 };
 use crate::{
     domain::{BlobLook, BlobRef, ContainerRef, Secret, Seen, StorageAccount},
@@ -26,7 +26,6 @@ const PATIENCE: Duration = Duration::from_secs(25);
 /// Blobs in a page of a listing: about two megabytes.
 const PAGE: &str = "2000";
 const READER: &str = "Storage Blob Data Reader";
-const CONTRIBUTOR: &str = "Storage Blob Data Contributor";
 const NO_BLOB_SERVICE: &str = "what answers is no blob service: it tells neither ETag nor size; check the account's endpoint and the proxy";
 
 /// The backup containers.
@@ -149,8 +148,8 @@ impl Blobs for BlobReader {
         };
         let answer = match self.ask(&container, access_key, ask).await {
             Ok(answer) => answer,
-            Err(error @ NotAsked::Local(_)) => return Deletion::Refused { reason: told(error, CONTRIBUTOR) },
-            Err(error) => return Deletion::Unknown { reason: told(error, CONTRIBUTOR) },
+            Err(error @ NotAsked::Local(_)) => return Deletion::Refused { reason: told(error, WRITER) },
+            Err(error) => return Deletion::Unknown { reason: told(error, WRITER) },
         };
         let lock = code(&answer).and_then(|code| LOCKS.iter().find(|(sign, _)| *sign == code));
         match (answer.status, lock) {
@@ -159,10 +158,8 @@ impl Blobs for BlobReader {
             (_, Some((_, reason))) => Deletion::Locked { reason: (*reason).to_owned() },
             (412, None) => Deletion::Changed,
             // A success that is not the blob service's is a proxy's.
-            (200..=399 | 408 | 429 | 500.., None) => {
-                Deletion::Unknown { reason: refusal(&answer, CONTRIBUTOR) }
-            }
-            _ => Deletion::Refused { reason: refusal(&answer, CONTRIBUTOR) },
+            (200..=399 | 408 | 429 | 500.., None) => Deletion::Unknown { reason: refusal(&answer, WRITER) },
+            _ => Deletion::Refused { reason: refusal(&answer, WRITER) },
         }
     }
 }

@@ -6,7 +6,6 @@
 //! - `arm`: API Management behind Azure Resource Manager, `arm::lro` its long-running operations
 //! - `storage`: storage accounts, and what opens them
 //! - `blobs`: the containers that backups lie in
-//! - `remedy`: what to do about known errors
 //!
 //! Knows no operation, no journal and no schedule: one call, one answer.
 
@@ -15,7 +14,6 @@ mod blobs;
 mod cloud;
 mod entra;
 mod http;
-mod remedy;
 mod storage;
 #[cfg(test)]
 mod testing;

@@ -27,13 +27,15 @@ use super::{
     http::{Http, Limits, NoAnswer, Repeat, Request, Response, SET_AUTHORITIES},
 };
 use crate::{
-    domain::{Caller, ClientId, Secret, StorageAccount},
+    domain::{Caller, ClientId, Explanation, Secret, StorageAccount, explain_storage},
     ports::{Access, Clock},
 };
 
 /// For whom tokens for storage are issued, in every cloud.
 const AUDIENCE: &str = "https://storage.azure.com/";
 const STORE: &str = "storage account";
+/// The role that remedies name; whoever asks puts the one that is needed in its place.
+pub(super) const WRITER: &str = "Storage Blob Data Contributor";
 pub(super) const NO_TOKEN: &str = "no token for storage";
 
 /// A storage account's blobs: where they are, and what opens them.
@@ -324,59 +326,29 @@ pub fn storage_advice(error: &(dyn Error + 'static), role: &str) -> Option<Strin
     advice(&words, role)
 }
 
-/// What helps against the first code, or word, that we know.
+/// What is wrong and what helps: what Azure's code means, or else what stopped our own client.
 pub(super) fn advice(words: &[impl AsRef<str>], role: &str) -> Option<String> {
     let occurs = |sign: &str| words.iter().any(|words| words.as_ref().contains(sign));
-    let (_, advice) = ADVICE.iter().find(|(sign, _)| occurs(sign))?;
-    Some(advice.replace("{role}", role))
+    if occurs(NO_TOKEN) {
+        return Some("the app's identity gets no token for storage; the log says why".to_owned());
+    }
+    if let Some(Explanation { cause, remedy, .. }) = explain_storage(words) {
+        return Some(format!("{cause}; {}", remedy.replace(WRITER, role)));
+    }
+    LOCAL.iter().find(|(sign, _)| occurs(sign)).map(|(_, advice)| (*advice).to_owned())
 }
 
-/// Codes of the Blob service, and words of the HTTP client; the first that occurs counts.
-const ADVICE: &[(&str, &str)] = &[
-    (NO_TOKEN, "the app's identity gets no token for storage; the log says why"),
-    ("ContainerNotFound", "the container does not exist; create the container"),
-    ("ContainerBeingDeleted", "the container is being deleted; create it again, or name another"),
-    (
-        "AuthorizationPermissionMismatch",
-        "what opens the account may not do this; grant the role {role}, or give a SAS that allows as much",
-    ),
-    ("AuthorizationProtocolMismatch", "the SAS is for another protocol; give one that allows https"),
-    ("AuthorizationSourceIPMismatch", "the SAS is for another address; give one for this machine's"),
-    ("AuthorizationServiceMismatch", "the SAS is for another service; give one for blobs"),
-    (
-        "AuthorizationResourceTypeMismatch",
-        "the SAS does not cover the blobs of a container; give one that does",
-    ),
-    (
-        "AuthorizationFailure",
-        "the account refuses us; its firewall keeps this machine out, or its key or SAS is wrong: check both",
-    ),
-    (
-        "AuthenticationFailed",
-        "the account does not take the key, SAS or token; check whether it is of this account and still valid, \
-         and whether this machine's clock is right",
-    ),
-    (
-        "InvalidAuthenticationInfo",
-        "the account does not take the token; check APIM_DR_CLOUD and the identity's tenant",
-    ),
-    (
-        "NoAuthenticationInformation",
-        "the account does not take what was sent; check the key, SAS or identity",
-    ),
-    ("KeyBasedAuthenticationNotPermitted", "the account takes no keys; use an identity with the role {role}"),
-    ("InsufficientAccountPermissions", "what opens the account may not do this; grant the role {role}"),
-    ("AccountIsDisabled", "the account is disabled; enable it"),
-    ("ResourceNotFound", "there is no such account; check its name and its endpoint"),
+/// Words of the HTTP client and of the libraries that it is made of. They are no errors of Azure, so the table of
+/// those does not have them. The first that occurs counts.
+const LOCAL: &[(&str, &str)] = &[
     ("not base64", "the account key is not base64; copy it again"),
     ("not the query of a URL", "the SAS is not readable; copy it again"),
     ("UnknownIssuer", SET_AUTHORITIES),
-    (
-        "error sending request",
-        "the account cannot be reached; check its name, its endpoint, DNS and the network",
-    ),
-    ("HTTP error", "the account cannot be reached; check its name, its endpoint, DNS and the network"),
+    ("error sending request", UNREACHABLE),
+    ("HTTP error", UNREACHABLE),
 ];
+
+const UNREACHABLE: &str = "the account cannot be reached; check its name, its endpoint, DNS and the network";
 
 #[cfg(test)]
 #[path = "storage_tests.rs"]

@@ -75,6 +75,14 @@ pub enum Command {
         #[command(subcommand)]
         command: TargetsCommand,
     },
+    /// What an error of Azure means and what helps; without a code everything that is known
+    Explain {
+        /// A code, a status, or all of what Azure said, as it was logged or printed
+        #[arg(value_names = ["CODE", "MESSAGE"])]
+        said: Vec<String>,
+        #[arg(long, short, value_enum, default_value_t)]
+        output: Output,
+    },
     /// Print the JSON Schema of the payload
     Schema {
         /// That of the targets instead

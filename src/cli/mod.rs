@@ -4,6 +4,7 @@ mod all;
 mod args;
 mod catalog;
 mod exit;
+mod explain;
 mod follow;
 mod list;
 mod operations;
@@ -85,6 +86,7 @@ async fn dispatch(command: Command, settings: Settings, environment: &Environmen
             Box::pin(catalog::run(&*open(&settings).await?, command, &settings)).await
         }
         Command::Targets { command } => targets::run(command, &settings).await,
+        Command::Explain { said, output } => explain::explain(&said, output),
         Command::Schema { targets: false } => print(&serde_json::to_string_pretty(&payload::schema())?),
         Command::Schema { targets: true } => {
             print(&serde_json::to_string_pretty(&payload::targets_schema())?)

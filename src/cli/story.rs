@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use crate::{
-    domain::{Answer, AttemptId, AzureError, Entry, Event, Kind, Operation, RequestIds, Verification},
+    domain::{
+        Answer, AttemptId, AzureError, Entry, Event, Explanation, Kind, Operation, RequestIds, Verification,
+    },
     view::{cancelled, sentence},
 };
 
@@ -32,7 +34,7 @@ pub(super) fn ending(operation: &Operation) -> String {
     }
     let _ = write!(text, "\n  blob         {}\n  operation    {id}", plan.blob);
     if let Some(failure) = &operation.failure {
-        text += &error_lines(&failure.error);
+        text += &error_lines(&failure.error, operation.explanation());
     }
     text
 }
@@ -117,14 +119,19 @@ fn answered(answer: &Answer) -> String {
     }
 }
 
-fn error_lines(error: &AzureError) -> String {
+/// Cause and document as far as they are known today, the rest as it was recorded.
+fn error_lines(error: &AzureError, known: Option<&Explanation>) -> String {
     let mut text = String::new();
-    if let Some(remedy) = &error.remedy {
-        let _ = write!(text, "\n  remedy       {remedy}");
-    }
-    for (name, id) in [("request", &error.ids.request), ("correlation", &error.ids.correlation)] {
-        if let Some(id) = id {
-            let _ = write!(text, "\n  {name:11}  {id}");
+    let lines = [
+        ("cause", known.map(|known| known.cause)),
+        ("remedy", error.remedy.as_deref()),
+        ("document", known.and_then(|known| known.document)),
+        ("request", error.ids.request.as_deref()),
+        ("correlation", error.ids.correlation.as_deref()),
+    ];
+    for (name, said) in lines {
+        if let Some(said) = said {
+            let _ = write!(text, "\n  {name:11}  {said}");
         }
     }
     text
@@ -191,7 +198,9 @@ mod tests {
           took         11m
           blob         apimdrstorage/backup/apimbackup
           operation    01a200be-362e-758d-8556-f0b019d98067
+          cause        the backup is of another tier than the service
           remedy       restore into the same tier
+          document     https://learn.microsoft.com/azure/api-management/api-management-howto-disaster-recovery-backup-restore
           request      96ced9a0-3b98-4e8f-9e80-38539e4a15f6
           correlation  a-correlation
 

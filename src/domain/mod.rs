@@ -8,6 +8,7 @@ mod catalog;
 mod credentials;
 mod event;
 mod finding;
+mod explain;
 mod foreign;
 mod ids;
 mod inventory;
@@ -37,6 +38,7 @@ pub use catalog::{Deleted, LIFETIME, Pick, RecoveryPoint, nearest, standing};
 pub use credentials::Credentials;
 pub use event::{Event, IllegalEvent};
 pub use finding::{Finding, Severity};
+pub use explain::{Explanation, explain, explain_code, explain_storage, explanations};
 pub use foreign::{Foreign, Told, recognise};
 pub use ids::{AttemptId, OperationId};
 pub use inventory::{

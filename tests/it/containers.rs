@@ -279,7 +279,7 @@ async fn a_listing_that_is_not_allowed_or_breaks_off_ends_with_the_reason() {
     }
     let place = by_key(&emulator);
     for (effect, expected) in [
-        (answer(403, "AuthorizationFailure", ""), "its firewall keeps this machine out"),
+        (answer(403, "AuthorizationFailure", ""), "its firewall keeps it out"),
         (answer(403, "AuthorizationPermissionMismatch", ""), "grant the role Storage Blob Data Reader"),
         (answer(404, "ContainerNotFound", ""), "create the container"),
         (answer(409, "Strange", ""), "the storage account answers 409 Strange"),

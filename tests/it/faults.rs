@@ -258,7 +258,9 @@ async fn a_restore_that_azure_fails_says_why_with_the_remedy() {
         failure["error"]["message"],
         "Cannot restore: current SKU is 'Premium', backup SKU is 'Developer'"
     );
-    assert!(failure["error"]["remedy"].is_string(), "{failure}");
+    for field in ["cause", "remedy", "document"] {
+        assert!(failure["error"][field].is_string(), "{field}: {failure}");
+    }
 }
 
 #[tokio::test]

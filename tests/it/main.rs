@@ -15,6 +15,7 @@ mod commands;
 mod containers;
 mod demo;
 mod endurance;
+mod explain;
 mod faults;
 mod functions;
 mod guard;

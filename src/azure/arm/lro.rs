@@ -11,7 +11,7 @@ use url::Url;
 use super::wire::{azure_error, is_resource};
 use crate::{
     azure::http::{Response, shown},
-    domain::{Answer, AzureError, Continuation},
+    domain::{Answer, AzureError, Continuation, Phase},
     ports::Poll,
 };
 
@@ -21,7 +21,7 @@ pub(super) const DEFAULT_PAUSE: Duration = Duration::from_mins(1);
 /// Reads the answer to the POST that was sent to `request`.
 pub(super) fn begin(request: &Url, response: &Response) -> Answer {
     let after = response.retry_after();
-    let error = || azure_error(response);
+    let error = || azure_error(response, Some(Phase::Starting));
     match response.status {
         200..=299 => Answer::Accepted {
             continuation: location(request, response).or_else(|| status_monitor(request, response)),
@@ -44,19 +44,19 @@ pub(super) fn next(asked: &Continuation, response: &Response) -> Poll {
     let is_location = matches!(asked, Continuation::Location(_));
     match response.status {
         200..=299 => {}
-        403 | 404 | 410 => return Poll::Refused(azure_error(response)),
+        403 | 404 | 410 => return Poll::Refused(failure(response)),
         // The look failed, not the operation. With 401 the token did.
-        401 | 408 | 429 => return unread(azure_error(response)),
+        401 | 408 | 429 => return unread(failure(response)),
         // A status monitor always answers 200; on a Location this is the operation's own answer.
-        400..=499 if is_location => return Poll::Failed(azure_error(response)),
-        _ => return unread(azure_error(response)),
+        400..=499 if is_location => return Poll::Failed(failure(response)),
+        _ => return unread(failure(response)),
     }
     let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     // Only a top-level `status` is the operation's; a resource's `provisioningState` is not.
     let status = body.get("status").and_then(Value::as_str).map(str::to_ascii_lowercase);
     match (status.as_deref(), response.status) {
         (Some("succeeded"), _) => Poll::Succeeded { ids: response.ids.clone() },
-        (Some("failed"), _) => Poll::Failed(azure_error(response)),
+        (Some("failed"), _) => Poll::Failed(failure(response)),
         (Some("canceled" | "cancelled"), _) => Poll::Failed(canceled(response)),
         (Some(_), _) => running(asked, response),
         (None, 202) if is_location => running(asked, response),
@@ -108,16 +108,21 @@ fn seconds(pause: Duration) -> u32 {
     u32::try_from(pause.as_secs()).unwrap_or(u32::MAX)
 }
 
+/// What is said of an operation that runs, or ran.
+fn failure(response: &Response) -> AzureError {
+    azure_error(response, Some(Phase::Running))
+}
+
 fn unreadable(response: &Response) -> AzureError {
     AzureError {
         status: Some(response.status),
         message: "an answer that tells nothing of the operation".to_owned(),
-        ..azure_error(response)
+        ..failure(response)
     }
 }
 
 fn canceled(response: &Response) -> AzureError {
-    let error = azure_error(response);
+    let error = failure(response);
     AzureError { code: error.code.or_else(|| Some("Canceled".to_owned())), ..error }
 }
 

@@ -208,8 +208,7 @@ impl ApiManagement for Arm {
                 ReadError::Transient(error)
             });
         }
-        let mut error = wire::azure_error(&response);
-        error.remedy = error.remedy.or_else(|| read_remedy(response.status).map(str::to_owned));
+        let error = wire::azure_error(&response, None);
         if response.is_transient() {
             Err(ReadError::Transient(error))
         } else {
@@ -264,16 +263,6 @@ impl ApiManagement for Arm {
                 Poll::Unread { error, after: lro::DEFAULT_PAUSE, lasting: false }
             }
         }
-    }
-}
-
-/// What to do when a service may not be read and Azure's code tells nothing.
-fn read_remedy(status: u16) -> Option<&'static str> {
-    match status {
-        401 => Some("check APIM_DR_CLOUD and APIM_DR_ARM_AUDIENCE: the token is not taken"),
-        403 => Some("grant the caller Microsoft.ApiManagement/service/read on the service"),
-        404 => Some("check subscription, resource group and name of the API Management service"),
-        _ => None,
     }
 }
 

@@ -165,7 +165,7 @@ fn every_recorded_service_and_error_is_read() {
             assert!(status.tier.is_some(), "{path}");
             services += 1;
         } else if response.status >= 400 && path.contains("apimanagement") {
-            let error = wire::azure_error(&response.response());
+            let error = wire::azure_error(&response.response(), None);
             assert!(error.code.is_some() && error.status == Some(response.status), "{error}");
             errors += 1;
         }

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    azure::{InvalidSetting, http::Response, remedy::remedy},
-    domain::{AzureError, Plan, Secret, ServiceStatus, StorageAccess, Tier},
+    azure::{InvalidSetting, http::Response},
+    domain::{AzureError, Phase, Plan, Secret, ServiceStatus, StorageAccess, Tier, explain},
 };
 
 /// Characters of an error's message that are kept.
@@ -150,8 +150,8 @@ pub(super) fn service(body: &[u8]) -> Option<ServiceStatus> {
 
 /// Reads an error in either of its recorded shapes: `{"error":{"code","message"}}`, as the gateway and most
 /// providers send it, and the same without the wrapper, as API Management does too. Anything else is cut
-/// short and taken as the message.
-pub(super) fn azure_error(response: &Response) -> AzureError {
+/// short and taken as the message. `phase` is the operation's, if one is asked for.
+pub(super) fn azure_error(response: &Response, phase: Option<Phase>) -> AzureError {
     if (300..400).contains(&response.status) {
         return AzureError {
             status: Some(response.status),
@@ -176,10 +176,12 @@ pub(super) fn azure_error(response: &Response) -> AzureError {
         let text = String::from_utf8_lossy(&response.body);
         if text.trim().is_empty() { "Azure gave no reason".to_owned() } else { text.trim().to_owned() }
     });
+    // An operation's failure may come with 200, which would only mislead.
+    let status = (!(200..300).contains(&response.status)).then_some(response.status);
+    let known = explain(status, code.as_deref(), &message, phase);
     AzureError {
-        // An operation's failure may come with 200, which would only mislead.
-        status: (!(200..300).contains(&response.status)).then_some(response.status),
-        remedy: remedy(code.as_deref(), &message).map(str::to_owned),
+        status,
+        remedy: known.map(|known| known.remedy.to_owned()),
         code,
         message: message.chars().take(MESSAGE_LENGTH).collect(),
         ids: response.ids.clone(),

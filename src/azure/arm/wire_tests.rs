@@ -113,7 +113,7 @@ fn a_service_is_read_in_every_shape() {
 #[test]
 fn an_error_is_read_in_every_shape() {
     let check = |status: u16, body: &str, shown: &str| {
-        assert_eq!(azure_error(&response(status, &[], body)).to_string(), shown, "{body}");
+        assert_eq!(azure_error(&response(status, &[], body), None).to_string(), shown, "{body}");
     };
     check(400, r#"{"error":{"code":"C","message":"M","details":null,"innerError":null}}"#, "400 C: M");
     check(

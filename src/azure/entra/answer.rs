@@ -6,11 +6,8 @@ use serde_json::Value;
 
 use super::Token;
 use crate::{
-    azure::{
-        http::{NoAnswer, Response},
-        remedy::remedy,
-    },
-    domain::{AzureError, Secret, later},
+    azure::http::{NoAnswer, Response},
+    domain::{AzureError, Secret, explain, later},
     ports::ReadError,
 };
 
@@ -86,9 +83,10 @@ fn refusal(response: &Response) -> AzureError {
     let mut ids = response.ids.clone();
     ids.request = said("trace_id").or(ids.request);
     ids.correlation = said("correlation_id").or(ids.correlation);
+    let known = explain(Some(response.status), code.as_deref(), &message, None);
     AzureError {
         status: Some(response.status),
-        remedy: remedy(code.as_deref(), &message).map(str::to_owned),
+        remedy: known.map(|known| known.remedy.to_owned()),
         code,
         message,
         ids,
