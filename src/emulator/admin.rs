@@ -8,18 +8,23 @@
 //! - `POST faults` takes a [`Fault`] and answers 204.
 //! - `POST locks` takes `{"account", "container", "blob", "lock"}` with a [`Lock`] such as
 //!   `{"kind": "legalHold"}`; 204, or 404 without the blob.
-//! - `GET services/{name}` answers the service's state; `POST` changes what it is given, and adds a
-//!   service that is not there.
+//! - `POST denied` takes `{"paths"}`, parts of the paths that Resource Manager then refuses with 403, instead of
+//!   those of before; 204. See [`super::Emulator::deny`].
+//! - `GET services/{name}` answers the service's state, a [`Service`]; `POST` replaces those members that it is
+//!   given, each as a whole, and adds a service that is not there.
+//! - `GET accounts/{name}` and `POST` do the same for the settings of a storage [`super::Account`].
 
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::accounts;
 use super::call::Call;
 use super::clock::Clock;
 use super::faults::Fault;
@@ -28,16 +33,13 @@ use super::service::Service;
 use super::storage::Lock;
 use super::world::World;
 
-/// What `POST services/{name}` may change; absent members stay as they are.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-struct Change {
-    location: Option<String>,
-    tier: Option<String>,
-    capacity: Option<u32>,
-    provisioning_state: Option<String>,
-    target_provisioning_state: Option<String>,
-    content: Option<String>,
+/// What nobody may change of a service.
+const FIXED: [&str; 4] = ["name", "subscription", "created", "revision"];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Denied {
+    paths: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -102,48 +104,75 @@ pub(super) fn answer(world: &mut World, clock: &Clock, call: &Call, path: &[&str
             let locked = blob.map(|blob| blob.locks.push(lock));
             reply::empty(locked.map_or(StatusCode::NOT_FOUND, |()| StatusCode::NO_CONTENT))
         }),
-        ("GET", ["services", name]) => show(world.services.get(&name.to_ascii_lowercase())),
-        ("POST", ["services", name]) => with_body(call, |change: Change| {
-            let key = name.to_ascii_lowercase();
-            if !world.services.contains_key(&key) {
-                let location = change.location.as_deref().unwrap_or(super::accounts::LOCATION);
-                world.add_service(Service { created: call.at, ..Service::new(name, location) });
-            }
-            let service = world.services.get_mut(&key);
-            show(service.map(|service| {
-                change.apply(service);
-                &*service
-            }))
+        ("POST", ["denied"]) => with_body(call, |Denied { paths }| {
+            world.denied = paths.iter().map(|path| path.to_ascii_lowercase()).collect();
+            reply::empty(StatusCode::NO_CONTENT)
         }),
+        ("GET", ["services", name]) => show(world.services.get(&name.to_ascii_lowercase())),
+        ("POST", ["services", name]) => with_body(call, |change| change_service(world, call, name, change)),
+        ("GET", ["accounts", name]) => show(world.accounts.get(*name)),
+        ("POST", ["accounts", name]) => with_body(call, |change| change_account(world, name, change)),
         _ => reply::empty(StatusCode::NOT_FOUND),
     }
 }
 
-impl Change {
-    fn apply(self, service: &mut Service) {
-        fn set<T>(field: &mut T, value: Option<T>) {
-            if let Some(value) = value {
-                *field = value;
+fn change_service(world: &mut World, call: &Call, name: &str, change: Map<String, Value>) -> Response {
+    if let Some(fixed) = FIXED.iter().find(|fixed| change.contains_key(**fixed)) {
+        return refused(&format!("`{fixed}` of a service cannot be changed"));
+    }
+    let key = name.to_ascii_lowercase();
+    let old = world.services.get(&key).cloned();
+    let location = change.get("location").and_then(Value::as_str).unwrap_or(accounts::LOCATION);
+    let new = || Service { created: call.at, ..Service::new(name, location) };
+    let is_new = old.is_none();
+    match changed(&old.unwrap_or_else(new), change) {
+        Ok(service) => {
+            let service = Service { revision: service.revision + 1, ..service };
+            let answer = show(Some(&service));
+            if is_new {
+                world.add_service(service);
+            } else {
+                world.services.insert(key, service);
             }
+            answer
         }
-        set(&mut service.location, self.location);
-        set(&mut service.tier, self.tier);
-        set(&mut service.capacity, self.capacity);
-        set(&mut service.provisioning_state, self.provisioning_state);
-        set(&mut service.target_provisioning_state, self.target_provisioning_state);
-        set(&mut service.content, self.content);
-        service.revision += 1;
+        Err(error) => refused(&error),
     }
 }
 
-fn with_body<T: serde::de::DeserializeOwned>(call: &Call, use_it: impl FnOnce(T) -> Response) -> Response {
+fn change_account(world: &mut World, name: &str, change: Map<String, Value>) -> Response {
+    let old = world.accounts.get(name).cloned().unwrap_or_default();
+    match changed(&old, change) {
+        Ok(settings) => {
+            let account = old.with_settings_of(settings);
+            let answer = show(Some(&account));
+            world.accounts.insert(name.to_owned(), account);
+            answer
+        }
+        Err(error) => refused(&error),
+    }
+}
+
+/// `old` with these members in place of its own.
+fn changed<T: Serialize + DeserializeOwned>(
+    old: &T,
+    change: Map<String, Value>,
+) -> Result<T, serde_json::Error> {
+    let mut members = serde_json::to_value(old)?;
+    if let Some(members) = members.as_object_mut() {
+        members.extend(change);
+    }
+    serde_json::from_value(members)
+}
+
+fn with_body<T: DeserializeOwned>(call: &Call, use_it: impl FnOnce(T) -> Response) -> Response {
     match serde_json::from_slice(&call.body) {
         Ok(body) => use_it(body),
         Err(error) => refused(&error),
     }
 }
 
-fn refused(error: &dyn std::error::Error) -> Response {
+fn refused(error: &dyn std::fmt::Display) -> Response {
     reply::json(StatusCode::BAD_REQUEST, &json!({ "error": error.to_string() }))
 }
 
@@ -151,9 +180,9 @@ fn now(clock: &Clock) -> Response {
     reply::json(StatusCode::OK, &json!({ "now": clock.now() }))
 }
 
-fn show(service: Option<&Service>) -> Response {
-    match service.map(serde_json::to_value) {
-        Some(Ok(service)) => reply::json(StatusCode::OK, &service),
+fn show<T: Serialize>(state: Option<&T>) -> Response {
+    match state.map(serde_json::to_value) {
+        Some(Ok(state)) => reply::json(StatusCode::OK, &state),
         _ => reply::json(StatusCode::NOT_FOUND, &Value::Null),
     }
 }

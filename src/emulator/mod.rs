@@ -6,8 +6,9 @@
 //! its own reading of the protocol, so that a misreading shows. It has a clock that can be moved
 //! ([`Clock`]) and scripted [`Fault`]s.
 //!
-//! What it does not know: the API Management gateway, callers' permissions in Resource Manager (any
-//! live token may do everything there), and signatures of storage requests.
+//! What it does not know: the APIs behind the API Management gateway, callers' permissions in Resource
+//! Manager (any live token may do there what [`Emulator::deny`] has not taken away), and signatures of
+//! storage requests.
 
 pub mod accounts;
 mod admin;
@@ -17,6 +18,7 @@ mod call;
 mod clock;
 mod entra;
 mod faults;
+mod gateway;
 mod log;
 mod operation;
 mod outside;
@@ -45,8 +47,11 @@ use self::server::Shared;
 pub use self::clock::Clock;
 pub use self::faults::{Effect, Fault, LocationForm, Match};
 pub use self::log::LoggedRequest;
-pub use self::service::Service;
-pub use self::storage::{Account, Blob, Container, Lock, RoleAssignment};
+pub use self::service::{
+    AdditionalLocation, CaCertificate, Certificate, Connectivity, Diagnostics, Entities, Hostname, Logged,
+    Service,
+};
+pub use self::storage::{Account, Blob, Container, Lock, ResourceAccessRule, RoleAssignment};
 
 /// How the emulator behaves.
 #[derive(Debug, Clone)]
@@ -68,6 +73,10 @@ pub struct Config {
     /// restored from there with the key of the request, and any account is taken as existing. They get there
     /// with the first request after their time.
     pub blob_endpoint: Option<String>,
+    /// Whether `gatewayUrl` leads to the emulator, where a gateway can be probed, and not to Azure.
+    pub local_gateway: bool,
+    /// How many storage accounts a list has on one page.
+    pub account_page: usize,
 }
 
 impl Default for Config {
@@ -80,6 +89,8 @@ impl Default for Config {
             public_url: None,
             token_lifetime: Duration::from_secs(3599),
             blob_endpoint: None,
+            local_gateway: true,
+            account_page: 100,
         }
     }
 }
@@ -193,17 +204,32 @@ impl Emulator {
         self.shared.world().add_service(service);
     }
 
-    /// Deletes a service: from then on the provider answers `ServiceNotFound`.
+    /// Deletes a service: from then on the provider answers `ServiceNotFound`, and for 48 hours it is listed
+    /// among the deleted ones.
     pub fn delete_service(&self, name: &str) {
-        let key = name.to_ascii_lowercase();
-        let mut world = self.shared.world();
-        world.services.remove(&key);
-        world.deleted_services.insert(key);
+        let now = self.clock().now();
+        self.shared.world().delete_service(name, now);
+    }
+
+    /// Takes away everybody's right to what has this part in its path; case does not count, and the path ends
+    /// in a `?` there.
+    pub fn deny(&self, path_part: &str) {
+        self.shared.world().denied.push(path_part.to_ascii_lowercase());
+    }
+
+    /// Gives back every right that was taken away.
+    pub fn allow_all(&self) {
+        self.shared.world().denied.clear();
     }
 
     /// Reads or changes a service; `None` if there is none of this name.
     pub fn with_service<R>(&self, name: &str, change: impl FnOnce(&mut Service) -> R) -> Option<R> {
         self.shared.world().services.get_mut(&name.to_ascii_lowercase()).map(change)
+    }
+
+    /// Adds a storage account, or replaces the one of its name.
+    pub fn add_account(&self, name: &str, account: Account) {
+        self.shared.world().accounts.insert(name.to_owned(), account);
     }
 
     /// Reads or changes a storage account; `None` if there is none of this name.

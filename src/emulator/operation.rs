@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::accounts;
-use super::service::Service;
+use super::service::{Entities, Service};
 use super::storage::{Use, container_id};
 use super::transfer::Transfer;
 use super::world::World;
@@ -105,6 +105,10 @@ struct BackupFile {
     sku: String,
     created_at: Timestamp,
     content: String,
+    apis: u64,
+    products: u64,
+    subscriptions: u64,
+    users: u64,
     padding: String,
 }
 
@@ -184,17 +188,25 @@ pub(super) fn conclude(
     }
     if matches!(kind, Kind::Restore(_)) {
         let service = world.services.get_mut(service).ok_or_else(|| kind.gone())?;
-        service.content = restored(service, &content, at).map_err(|message| kind.failed(message))?;
+        let BackupFile { content, apis, products, subscriptions, users, .. } =
+            restored(service, &content, at).map_err(|message| kind.failed(message))?;
+        service.content = content;
+        service.entities = Entities { apis, products, subscriptions, users, ..service.entities };
     }
     Ok(())
 }
 
 fn backup_of(service: &Service, at: Timestamp) -> serde_json::Result<Bytes> {
+    let Entities { apis, products, subscriptions, users, .. } = service.entities;
     let file = BackupFile {
         service: service.name.clone(),
         sku: service.tier.clone(),
         created_at: at,
         content: service.content.clone(),
+        apis,
+        products,
+        subscriptions,
+        users,
         padding: ".".repeat(PADDING_BYTES),
     };
     serde_json::to_vec(&file).map(Bytes::from)
@@ -241,16 +253,17 @@ fn check_access(world: &World, service: &Service, place: &Place) -> Result<(), S
     if !allowed {
         return Err(why.to_owned());
     }
-    // A firewalled account lets trusted services in, which takes the system-assigned identity, by
-    // the documentation.
-    if account.firewall && !matches!(place.access, Access::SystemIdentity) {
+    // A firewall lets trusted services and named resources in, which takes the system-assigned identity,
+    // by the documentation.
+    let trusted = matches!(place.access, Access::SystemIdentity) && account.trusts(&service.id());
+    if account.is_closed() && !trusted {
         return Err("AuthorizationFailure: the storage account's firewall refused the request".to_owned());
     }
     Ok(())
 }
 
 /// What a backup brings to this service, if it may be restored from it.
-fn restored(service: &Service, backup: &[u8], at: Timestamp) -> Result<String, String> {
+fn restored(service: &Service, backup: &[u8], at: Timestamp) -> Result<BackupFile, String> {
     let file: BackupFile =
         serde_json::from_slice(backup).map_err(|_| "Cannot restore: the blob is not a backup")?;
     if file.sku != service.tier {
@@ -262,5 +275,5 @@ fn restored(service: &Service, backup: &[u8], at: Timestamp) -> Result<String, S
     if at.duration_since(file.created_at) > BACKUP_LIFETIME {
         return Err("Cannot restore: backup expired".to_owned());
     }
-    Ok(file.content)
+    Ok(file)
 }

@@ -16,7 +16,7 @@ use super::faults::{Effect, strike};
 use super::log::LoggedRequest;
 use super::outside::Outside;
 use super::world::World;
-use super::{Config, admin, arm, blob, entra, reply};
+use super::{Config, admin, arm, blob, entra, gateway, reply};
 
 /// Larger bodies are refused. ARM's own limit is 8 MB; a blob may be larger.
 const BODY_LIMIT_BYTES: usize = 64 << 20;
@@ -36,7 +36,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(config: Config, outside: Option<Outside>) -> Self {
-        let world = Mutex::new(World::new(config.clock.now(), outside.is_some()));
+        let world = Mutex::new(World::new(&config));
         Self {
             config,
             stopping: CancellationToken::new(),
@@ -139,6 +139,7 @@ fn dispatch(shared: &Shared, mut call: Call) -> Response {
     match segments.as_slice() {
         ["_emulator", path @ ..] => admin::answer(world, &config.clock, &call, path),
         ["blob", account, container, ..] => blob::answer(world, &call, account, container),
+        ["gateway", service, path @ ..] => gateway::answer(world, &call, service, path),
         ["msi", "token"] => entra::managed_identity(world, &call, config.token_lifetime),
         [tenant, "oauth2", "token"] => entra::token(world, &call, tenant, false, config.token_lifetime),
         [tenant, "oauth2", "v2.0", "token"] => {

@@ -1,19 +1,25 @@
-//! An API Management service: its state and its resource as ARM shows it.
+//! An API Management service: its state. How ARM shows it is in `resource`.
 //!
-//! Knows nothing of backups, except that `content` is what they carry.
+//! Knows nothing of backups, except that `content` and the counts of `entities` are what they carry.
 
-use std::collections::BTreeSet;
+mod facets;
+mod resource;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::accounts;
 
+pub use self::facets::{
+    AdditionalLocation, CaCertificate, Certificate, Connectivity, Diagnostics, Entities, Hostname, Logged,
+};
+
 /// One API Management service. Tests change its fields as Azure, a colleague or an accident would.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Service {
     /// 1 to 50 letters, digits and hyphens; unique without case in the whole emulator, as in Azure.
     pub name: String,
@@ -36,6 +42,38 @@ pub struct Service {
     /// Stands for APIs, policies, users and subscriptions: a backup carries it, a restore
     /// overwrites it.
     pub content: String,
+    /// How many there are of what its management API lists.
+    pub entities: Entities,
+    /// Besides the built-in one of the gateway.
+    pub hostnames: Vec<Hostname>,
+    /// Of certificate authorities.
+    pub certificates: Vec<CaCertificate>,
+    pub additional_locations: Vec<AdditionalLocation>,
+    /// Empty is null.
+    pub zones: Vec<String>,
+    /// `None`, `External` or `Internal`.
+    pub virtual_network_type: String,
+    /// ARM id of the subnet.
+    pub subnet: Option<String>,
+    /// ARM id of a public address of the owner's.
+    pub public_ip_address_id: Option<String>,
+    /// `Enabled` or `Disabled`.
+    pub public_network_access: String,
+    /// By their whole names; values are texts such as `False`.
+    pub custom_properties: BTreeMap<String, String>,
+    /// The service refuses older api-versions.
+    pub min_api_version: Option<String>,
+    pub disable_gateway: bool,
+    /// `stv1`, `stv2`, `mtv1`, `undetermined`.
+    pub platform_version: String,
+    /// Name of the developer portal's current revision; `None`: it was never published.
+    pub portal_revision: Option<String>,
+    /// Diagnostic settings of Azure Monitor.
+    pub diagnostics: Vec<Diagnostics>,
+    /// What it depends on; every location tells the same.
+    pub connectivity: Vec<Connectivity>,
+    /// Whether the gateway answers that it is out of order.
+    pub gateway_down: bool,
     pub created: Timestamp,
     /// Grows with every change.
     pub revision: u64,
@@ -57,6 +95,23 @@ impl Service {
             system_identity: Some(Uuid::new_v4().to_string()),
             user_identities: BTreeSet::new(),
             content: format!("apis of {name}"),
+            entities: Entities::default(),
+            hostnames: Vec::new(),
+            certificates: Vec::new(),
+            additional_locations: Vec::new(),
+            zones: Vec::new(),
+            virtual_network_type: "None".to_owned(),
+            subnet: None,
+            public_ip_address_id: None,
+            public_network_access: "Enabled".to_owned(),
+            custom_properties: custom_properties(),
+            min_api_version: None,
+            disable_gateway: false,
+            platform_version: "stv2".to_owned(),
+            portal_revision: Some("20251101120000".to_owned()),
+            diagnostics: Vec::new(),
+            connectivity: vec![Connectivity::blobs_of(&region_of(location))],
+            gateway_down: false,
             created: Timestamp::UNIX_EPOCH,
             revision: 1,
         }
@@ -78,105 +133,22 @@ impl Service {
 
     /// The region as operation ids spell it: `australiaeast`.
     pub(super) fn region(&self) -> String {
-        self.location.replace(' ', "").to_ascii_lowercase()
+        region_of(&self.location)
     }
 
     pub(super) fn etag(&self) -> String {
         use base64::Engine as _;
         base64::engine::general_purpose::STANDARD.encode(self.revision.to_be_bytes())
     }
-
-    /// `GET service` as in sessions of 2019 to 2023: many members are there only to be null.
-    pub(super) fn resource(&self) -> Value {
-        let name = &self.name;
-        let region = self.region();
-        let host = format!("{}.azure-api.net", name.to_ascii_lowercase());
-        let site = |part: &str| format!("https://{}.{part}.azure-api.net", name.to_ascii_lowercase());
-        let mut resource = json!({
-            "id": self.id(),
-            "name": name,
-            "type": "Microsoft.ApiManagement/service",
-            "tags": {},
-            "location": self.location,
-            "etag": self.etag(),
-            "properties": {
-                "publisherEmail": "owner@example.com",
-                "publisherName": "apim-dr emulator",
-                "notificationSenderEmail": "apimgmt-noreply@mail.windowsazure.com",
-                "provisioningState": self.provisioning_state,
-                "targetProvisioningState": self.target_provisioning_state,
-                "createdAtUtc": format!("{:.7}", self.created),
-                "gatewayUrl": format!("https://{host}"),
-                "gatewayRegionalUrl": format!("https://{name}-{region}-01.regional.azure-api.net"),
-                "portalUrl": site("portal"),
-                "developerPortalUrl": site("developer"),
-                "managementApiUrl": site("management"),
-                "scmUrl": site("scm"),
-                "hostnameConfigurations": [{
-                    "type": "Proxy",
-                    "hostName": host,
-                    "encodedCertificate": null,
-                    "keyVaultId": null,
-                    "certificatePassword": null,
-                    "negotiateClientCertificate": false,
-                    "certificate": null,
-                    "defaultSslBinding": true,
-                    "identityClientId": null,
-                    "certificateSource": "BuiltIn",
-                    "certificateStatus": null
-                }],
-                "publicIPAddresses": ["203.0.113.1"],
-                "privateIPAddresses": null,
-                "additionalLocations": null,
-                "virtualNetworkConfiguration": null,
-                "customProperties": custom_properties(),
-                "virtualNetworkType": "None",
-                "certificates": null,
-                "disableGateway": false,
-                "apiVersionConstraint": { "minApiVersion": null },
-                "publicIpAddressId": null,
-                "publicNetworkAccess": "Enabled",
-                "privateEndpointConnections": null,
-                "platformVersion": "stv2"
-            },
-            "sku": { "name": self.tier, "capacity": self.capacity },
-            "zones": null
-        });
-        if let (Some(identity), Some(resource)) = (self.identity(), resource.as_object_mut()) {
-            resource.insert("identity".to_owned(), identity);
-        }
-        resource
-    }
-
-    /// `identity` as recorded in 2023: for a user-assigned one alone `principalId` is null and
-    /// `tenantId` set. Absent without any identity.
-    fn identity(&self) -> Option<Value> {
-        let kind = match (self.system_identity.is_some(), !self.user_identities.is_empty()) {
-            (true, true) => "SystemAssigned, UserAssigned",
-            (true, false) => "SystemAssigned",
-            (false, true) => "UserAssigned",
-            (false, false) => return None,
-        };
-        let mut identity =
-            json!({ "type": kind, "principalId": self.system_identity, "tenantId": accounts::TENANT_ID });
-        if !self.user_identities.is_empty() {
-            identity["userAssignedIdentities"] =
-                self.user_identities.iter().map(|id| user_identity(id)).collect::<Map<_, _>>().into();
-        }
-        Some(identity)
-    }
 }
 
-fn user_identity(id: &str) -> (String, Value) {
-    let known = id.eq_ignore_ascii_case(accounts::USER_IDENTITY_ID);
-    let principal = known.then_some(accounts::USER_IDENTITY_PRINCIPAL_ID);
-    let client = known.then_some(accounts::USER_IDENTITY_CLIENT_ID);
-    let key = id.replace("/resourceGroups/", "/resourcegroups/");
-    (key, json!({ "principalId": principal, "clientId": client }))
+/// A location without blanks, in small letters.
+pub(super) fn region_of(location: &str) -> String {
+    location.replace(' ', "").to_ascii_lowercase()
 }
 
 /// The eight settings of a Developer or Premium service, all off, as recorded in 2022.
-fn custom_properties() -> Value {
+fn custom_properties() -> BTreeMap<String, String> {
     const OFF: [&str; 8] = [
         "Security.Protocols.Tls10",
         "Security.Protocols.Tls11",
@@ -188,6 +160,6 @@ fn custom_properties() -> Value {
         "Protocols.Server.Http2",
     ];
     let entry =
-        |name: &&str| (format!("Microsoft.WindowsAzure.ApiManagement.Gateway.{name}"), json!("False"));
-    OFF.iter().map(entry).collect::<Map<_, _>>().into()
+        |name: &&str| (format!("Microsoft.WindowsAzure.ApiManagement.Gateway.{name}"), "False".to_owned());
+    OFF.iter().map(entry).collect()
 }

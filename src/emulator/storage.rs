@@ -15,22 +15,54 @@ use super::accounts;
 pub type Container = BTreeMap<String, Blob>;
 
 /// One storage account.
-#[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own, as in ARM")]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Account {
     /// Base64; either opens the account.
     pub keys: [String; 2],
+    #[serde(skip)]
     pub containers: BTreeMap<String, Container>,
+    /// As ARM spells regions of storage accounts: `australiacentral`.
+    pub location: String,
+    /// `Standard_GRS`, `Standard_LRS` and so on.
+    pub sku: String,
+    /// `isHnsEnabled`: whether it is a data lake.
+    pub hns: bool,
+    /// Whether it is one of the subscription. If not, its name is taken and its blobs can be opened, but ARM
+    /// does not show it there.
+    pub listed: bool,
     /// `allowSharedKeyAccess`; null, the service's default, means `true`.
     pub allow_shared_key: Option<bool>,
-    /// Whether `networkAcls.defaultAction` is `Deny`, with the bypass `AzureServices`.
+    /// Whether `networkAcls.defaultAction` is `Deny`.
     pub firewall: bool,
+    /// Whom a firewall lets pass: `Logging`, `Metrics`, `AzureServices` with commas between them, or `None`.
+    pub bypass: String,
+    /// Addresses and ranges.
+    pub ip_rules: Vec<String>,
+    /// ARM ids of subnets.
+    pub virtual_network_rules: Vec<String>,
+    pub resource_access_rules: Vec<ResourceAccessRule>,
+    /// `Enabled`, `Disabled`, `SecuredByPerimeter`, or null. Those that are not `Enabled` are a firewall as
+    /// well; that a perimeter heeds the same exceptions is unverified.
+    pub public_network_access: Option<String>,
     /// `allowedMethods` of the blob service's only CORS rule; empty: CORS is off.
     pub cors_methods: Vec<String>,
     /// Whether the backups written here have a `Content-MD5`. What is put in one piece has one; what is
     /// committed as a list of blocks has none.
     pub backups_have_md5: bool,
     /// How often something was written; makes `ETag`s differ.
+    #[serde(skip)]
     writes: u64,
+}
+
+/// One resource that a firewall lets pass.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResourceAccessRule {
+    pub tenant_id: String,
+    /// An ARM id.
+    pub resource_id: String,
 }
 
 /// One block blob.
@@ -94,15 +126,25 @@ impl Blob {
 }
 
 impl Default for Account {
-    /// The default account: one empty container, open to keys and to the internet.
+    /// The default account: one empty container, open to keys and to the internet, in neither region of the
+    /// services.
     fn default() -> Self {
         let second =
             "c2Vjb25kLWVtdWxhdG9yLWtleS1ub3QtYS1zZWNyZXQtc2Vjb25kLWVtdWxhdG9yLWtleS1ub3QtYS1zZWNyZQ==";
         Self {
             keys: [accounts::ACCOUNT_KEY.to_owned(), second.to_owned()],
             containers: BTreeMap::from([(accounts::CONTAINER.to_owned(), Container::new())]),
+            location: "australiacentral".to_owned(),
+            sku: "Standard_GRS".to_owned(),
+            hns: false,
+            listed: true,
             allow_shared_key: None,
             firewall: false,
+            bypass: "AzureServices".to_owned(),
+            ip_rules: Vec::new(),
+            virtual_network_rules: Vec::new(),
+            resource_access_rules: Vec::new(),
+            public_network_access: Some("Enabled".to_owned()),
             cors_methods: Vec::new(),
             backups_have_md5: true,
             writes: 0,
@@ -111,6 +153,26 @@ impl Default for Account {
 }
 
 impl Account {
+    /// Whether only exceptions are let in.
+    pub(super) fn is_closed(&self) -> bool {
+        self.firewall || self.public_network_access.as_deref().is_some_and(|access| access != "Enabled")
+    }
+
+    /// Whether its exceptions let a service in that comes with its system-assigned identity.
+    pub(super) fn trusts(&self, service: &str) -> bool {
+        let bypasses = || self.bypass.split(',').any(|one| one.trim().eq_ignore_ascii_case("AzureServices"));
+        let named = |rule: &ResourceAccessRule| {
+            rule.tenant_id.eq_ignore_ascii_case(accounts::TENANT_ID)
+                && rule.resource_id.eq_ignore_ascii_case(service)
+        };
+        bypasses() || self.resource_access_rules.iter().any(named)
+    }
+
+    /// This account with settings of another: the blobs stay.
+    pub(super) fn with_settings_of(self, other: Self) -> Self {
+        Self { containers: self.containers, writes: self.writes, ..other }
+    }
+
     /// Writes a blob over whatever was there, locked or not, into a container that is made if it is
     /// missing. Snapshots stay.
     pub fn put(
@@ -176,6 +238,10 @@ pub struct RoleAssignment {
     /// GUID of the role definition.
     pub role: String,
     pub principal: String,
+    /// `ServicePrincipal`, `User`, `Group`, `ForeignGroup`, `Device`.
+    pub principal_type: String,
+    /// Narrows it; the emulated Blob service does not look at it.
+    pub condition: Option<String>,
 }
 
 /// What somebody wants to do with blobs.

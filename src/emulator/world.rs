@@ -3,7 +3,7 @@
 //! Nothing runs in the background: whatever came due is settled before a request is looked at, at
 //! the instant it was due.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
+use super::Config;
 use super::accounts;
 use super::entra::Token;
 use super::faults::Fault;
@@ -26,11 +27,13 @@ use super::transfer::Transfer;
 pub(super) struct World {
     /// By name in small letters.
     pub services: BTreeMap<String, Service>,
-    /// Names in small letters: ARM still routes them, and the provider answers that they are gone.
-    pub deleted_services: BTreeSet<String>,
+    /// By name in small letters: ARM still routes them, and the provider answers that they are gone.
+    pub deleted_services: BTreeMap<String, Deleted>,
     /// By name.
     pub accounts: BTreeMap<String, Account>,
     pub roles: Vec<RoleAssignment>,
+    /// Parts of the paths that nobody may use, in small letters.
+    pub denied: Vec<String>,
     pub tokens: HashMap<String, Token>,
     /// By id.
     pub operations: HashMap<String, Operation>,
@@ -41,6 +44,10 @@ pub(super) struct World {
     /// How many reads and writes ARM answered: its quota headers count down from them.
     pub reads: u32,
     pub writes: u32,
+    /// Whether the services' gateways are the emulator's own.
+    pub local_gateway: bool,
+    /// How many storage accounts are on one page.
+    pub account_page: usize,
     /// Whether backups are kept in a real blob service.
     pub stores_outside: bool,
     /// What is to be done there, in this order.
@@ -48,6 +55,13 @@ pub(super) struct World {
     /// What will happen, by its instant and the order in which it was begun.
     due: BTreeMap<(Timestamp, u64), Due>,
     begun: u64,
+}
+
+/// A service that was deleted.
+#[derive(Debug)]
+pub(super) struct Deleted {
+    pub service: Service,
+    pub at: Timestamp,
 }
 
 /// A transfer that came due.
@@ -95,9 +109,19 @@ impl Counts {
 
 impl World {
     /// The default world of [`accounts`].
-    pub(super) fn new(at: Timestamp, stores_outside: bool) -> Self {
-        let mut world = Self { stores_outside, ..Self::default() };
+    pub(super) fn new(config: &Config) -> Self {
+        let at = config.clock.now();
+        let stores_outside = config.blob_endpoint.is_some();
+        let mut world = Self {
+            stores_outside,
+            local_gateway: config.local_gateway,
+            account_page: config.account_page,
+            ..Self::default()
+        };
         world.accounts.insert(accounts::STORAGE_ACCOUNT.to_owned(), Account::default());
+        if stores_outside {
+            world.accounts.insert(accounts::AZURITE_ACCOUNT.to_owned(), Account::default());
+        }
         for principal in [
             accounts::APPLICATION_PRINCIPAL_ID,
             accounts::SYSTEM_IDENTITY_PRINCIPAL_ID,
@@ -123,6 +147,14 @@ impl World {
         self.services.insert(key, service);
     }
 
+    /// Deletes a service, if it is there.
+    pub(super) fn delete_service(&mut self, name: &str, at: Timestamp) {
+        let key = name.to_ascii_lowercase();
+        if let Some(service) = self.services.remove(&key) {
+            self.deleted_services.insert(key, Deleted { service, at });
+        }
+    }
+
     pub(super) fn blob_mut(&mut self, account: &str, container: &str, name: &str) -> Option<&mut Blob> {
         self.accounts.get_mut(account)?.containers.get_mut(container)?.get_mut(name)
     }
@@ -133,6 +165,8 @@ impl World {
             scope: account_id(accounts::STORAGE_ACCOUNT),
             role: accounts::BLOB_DATA_CONTRIBUTOR.to_owned(),
             principal: principal.to_owned(),
+            principal_type: "ServicePrincipal".to_owned(),
+            condition: None,
         });
     }
 

@@ -2,7 +2,9 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
+use jiff::Timestamp;
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::emulator::accounts;
 use crate::emulator::call::Call;
@@ -26,6 +28,8 @@ enum Shape {
     Provider,
     /// The same without its wrapper: what the provider says of a service that it no longer has.
     Bare,
+    /// `{"error":{..}}` and no more: another provider.
+    Other,
 }
 
 impl ArmError {
@@ -47,6 +51,13 @@ impl ArmError {
     /// As recorded in 2020 for a service that was just deleted.
     pub(super) fn service_gone(name: &str) -> Self {
         Self::new(404, "ServiceNotFound", format!("Api service does not exist: {name}"), Shape::Bare)
+    }
+
+    /// The storage provider's, which passes on what the Blob service says. The shape is unverified.
+    pub(super) fn no_container(at: Timestamp) -> Self {
+        let text =
+            format!("The specified container does not exist.\nRequestId:{}\nTime:{at:.7}", Uuid::new_v4());
+        Self::new(404, "ContainerNotFound", text, Shape::Other)
     }
 
     /// As recorded in 2021 for PATCH and DELETE during a transition; for backup and restore likely,
@@ -78,7 +89,9 @@ impl ArmError {
 
     pub(super) fn into_response(self, call: &Call) -> Response {
         let body = match self.shape {
-            Shape::Gateway => json!({ "error": { "code": self.code, "message": self.message } }),
+            Shape::Gateway | Shape::Other => {
+                json!({ "error": { "code": self.code, "message": self.message } })
+            }
             Shape::Provider => json!({ "error": self.details() }),
             Shape::Bare => self.details(),
         };

@@ -4,8 +4,13 @@
 //! says unverified.
 
 mod backup;
+mod directory;
+mod entities;
 mod error;
+mod identity;
+mod network;
 mod results;
+mod roles;
 mod service;
 mod storage;
 
@@ -75,6 +80,7 @@ pub(super) fn expire_token(world: &mut World, call: &Call) -> Response {
     with_headers(world, call, ArmError::expired_token().into_response(call))
 }
 
+/// Whether the token is good, and its caller may do what it asks for.
 fn authorize(world: &World, call: &Call) -> Result<(), ArmError> {
     let Some(bearer) = call.bearer() else {
         return Err(ArmError::unauthorized(
@@ -94,7 +100,10 @@ fn authorize(world: &World, call: &Call) -> Result<(), ArmError> {
         );
         return Err(ArmError::unauthorized("InvalidAuthenticationTokenAudience", text));
     }
-    if token.expires <= call.at { Err(ArmError::expired_token()) } else { Ok(()) }
+    if token.expires <= call.at {
+        return Err(ArmError::expired_token());
+    }
+    roles::check(world, call, token.principal)
 }
 
 /// Matches the path without case, as ARM does.
@@ -117,20 +126,22 @@ fn route(world: &mut World, call: &Call, timing: Timing) -> Answer {
     };
     // Role assignments hang below any scope.
     if let [.., "providers", "microsoft.authorization", "roleassignments"] = lower.as_slice() {
-        return storage::role_assignments(world, call);
+        return roles::assignments(world, call);
     }
-    let own_group = group == Some(accounts::RESOURCE_GROUP);
-    if let Some(group) = group.filter(|_| !own_group) {
+    if let Some(group) = group.filter(|group| *group != accounts::RESOURCE_GROUP) {
         check_group(world, group)?;
     }
     match resource {
-        ["providers", "microsoft.apimanagement", "service", rest @ ..] => {
+        // Other providers' versions are their own.
+        ["providers", "microsoft.apimanagement", "service", name, "providers", extension @ ..] => {
+            service::find(world, group.unwrap_or_default(), name, call)?;
+            entities::extension(world, call, name, extension)
+        }
+        ["providers", "microsoft.apimanagement", rest @ ..] => {
             check_version(version)?;
             api_management(world, call, version, timing, group, rest)
         }
-        ["providers", "microsoft.storage", "storageaccounts", account, rest @ ..] if own_group => {
-            storage::account(world, call, account, rest)
-        }
+        ["providers", "microsoft.storage", rest @ ..] => storage_provider(world, call, version, group, rest),
         _ => Err(ArmError::no_route()),
     }
 }
@@ -143,24 +154,42 @@ fn api_management(
     group: Option<&str>,
     path: &[&str],
 ) -> Answer {
-    let (Some(group), [name, rest @ ..]) = (group, path) else {
+    let (Some(group), ["service", name, rest @ ..]) = (group, path) else {
         return match (call.method.as_str(), path) {
-            ("GET", []) => Ok(service::list(world, group)),
+            ("GET", ["service"]) => Ok(service::list(world, call, group)),
+            ("GET", ["deletedservices"]) => directory::deleted_services(world, call, version, None),
+            ("GET", ["locations", location, "deletedservices", name]) => {
+                directory::deleted_services(world, call, version, Some((*location, *name)))
+            }
             _ => Err(ArmError::no_route()),
         };
     };
-    service::find(world, group, name, call)?;
+    let service = service::find(world, group, name, call)?;
+    check_constraint(version, service.min_api_version.as_deref())?;
     match (call.method.as_str(), rest) {
-        ("GET", []) => service::get(world, name),
-        ("PATCH", []) => service::patch(world, call, name, version, timing),
-        ("GET", ["networkstatus"]) => service::network_status(world, call, name, None),
+        ("GET", []) => service::get(world, call, name),
+        ("PATCH", []) => identity::patch(world, call, name, version, timing),
+        ("GET", ["networkstatus"]) => network::status(world, call, name, None),
         ("GET", ["locations", location, "networkstatus"]) => {
-            service::network_status(world, call, name, Some(location))
+            network::status(world, call, name, Some(location))
         }
+        ("GET", ["portalrevisions"]) => entities::portal_revisions(world, name, version),
+        ("GET", [kind]) => entities::list(world, call, name, version, kind),
         ("POST", ["backup"]) => backup::start(world, call, name, version, timing, false),
         ("POST", ["restore"]) => backup::start(world, call, name, version, timing, true),
         // Ids are base64: the only segment whose case counts.
         ("GET", ["operationresults", _]) => results::poll(world, call, name, timing),
+        _ => Err(ArmError::no_route()),
+    }
+}
+
+fn storage_provider(world: &World, call: &Call, version: &str, group: Option<&str>, path: &[&str]) -> Answer {
+    match (call.method.as_str(), group, path) {
+        ("GET", None, ["storageaccounts"]) => Ok(directory::storage_accounts(world, call, version)),
+        ("POST", None, ["checknameavailability"]) => directory::check_name(world, call),
+        (_, Some(accounts::RESOURCE_GROUP), ["storageaccounts", account, rest @ ..]) => {
+            storage::account(world, call, account, rest)
+        }
         _ => Err(ArmError::no_route()),
     }
 }
@@ -187,14 +216,35 @@ fn check_group(world: &World, group: &str) -> Result<(), ArmError> {
 }
 
 fn check_version(version: &str) -> Result<(), ArmError> {
-    if API_VERSIONS.contains(&version) {
-        return Ok(());
-    }
+    if API_VERSIONS.contains(&version) { Ok(()) } else { Err(unregistered(version, "service", "")) }
+}
+
+/// A type that only younger versions know; that others refuse it like a version that nobody knows is
+/// unverified.
+fn check_type(version: &str, kind: &str, since: &str) -> Result<(), ArmError> {
+    if age(version) >= age(since) { Ok(()) } else { Err(unregistered(version, kind, since)) }
+}
+
+/// `minApiVersion` of a service; code and text are unverified.
+fn check_constraint(version: &str, least: Option<&str>) -> Result<(), ArmError> {
+    let Some(least) = least.filter(|least| age(version) < age(least)) else { return Ok(()) };
+    let text =
+        format!("API version '{version}' is older than '{least}', the oldest that this service takes.");
+    Err(ArmError::provider(400, "ApiVersionNotAllowed", text))
+}
+
+fn unregistered(version: &str, kind: &str, since: &str) -> ArmError {
+    let supported = API_VERSIONS.into_iter().filter(|version| age(version) >= age(since));
     let text = format!(
-        "No registered resource provider found for location 'global' and API version '{version}' for type 'service'. The supported api-versions are '{}'.",
-        API_VERSIONS.join(", ")
+        "No registered resource provider found for location 'global' and API version '{version}' for type '{kind}'. The supported api-versions are '{}'.",
+        supported.collect::<Vec<_>>().join(", ")
     );
-    Err(ArmError::gateway(400, "NoRegisteredProviderFound", text))
+    ArmError::gateway(400, "NoRegisteredProviderFound", text)
+}
+
+/// Orders versions: a preview comes before the stable version of its day.
+fn age(version: &str) -> (&str, bool) {
+    version.strip_suffix("-preview").map_or((version, true), |date| (date, false))
 }
 
 /// The headers of every recorded answer. The caller's `x-ms-client-request-id` is never echoed.

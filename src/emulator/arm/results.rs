@@ -38,7 +38,7 @@ pub(super) fn poll(world: &mut World, call: &Call, name: &str, timing: Timing) -
             point_to(&mut response, &url(call, service, id, &operation.api_version, true), true, timing);
             Ok(response)
         }
-        (Some(Ok(())), false) => Ok(reply::json(StatusCode::OK, &service.resource())),
+        (Some(Ok(())), false) => Ok(reply::json(StatusCode::OK, &service::resource(world, call, service))),
         (Some(Ok(())), true) => Ok(reply::json(StatusCode::OK, &json!({ "status": "Succeeded" }))),
         (Some(Err(failure)), false) => Err(failure.clone().into()),
         (Some(Err(Failure { code, message, .. })), true) => {

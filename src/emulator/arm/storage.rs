@@ -1,5 +1,4 @@
-//! What a preflight reads of storage: the account, its keys, its blob service, its containers, role
-//! assignments.
+//! What a preflight reads of storage: the account, its keys, its blob service, its containers.
 //!
 //! Read-only, and only the members that matter to a backup.
 
@@ -11,7 +10,7 @@ use super::error::ArmError;
 use crate::emulator::accounts;
 use crate::emulator::call::Call;
 use crate::emulator::reply;
-use crate::emulator::storage::{Account, account_id, container_id, is_within};
+use crate::emulator::storage::{Account, account_id, container_id};
 use crate::emulator::world::World;
 
 /// Anything at or below `.../storageAccounts/{name}`.
@@ -25,7 +24,7 @@ pub(super) fn account(world: &World, call: &Call, name: &str, path: &[&str]) -> 
     };
     // A real blob service is not asked: any of its accounts is there, with any container.
     let any = world.stores_outside.then(Account::default);
-    let account = world.accounts.get(name).or(any.as_ref());
+    let account = world.accounts.get(name).filter(|account| account.listed).or(any.as_ref());
     let account = account.ok_or_else(|| not_found(format!("Microsoft.Storage/storageAccounts/{name}")))?;
     let body = match (call.method.as_str(), path) {
         ("GET", []) => resource(name, account, &call.base),
@@ -43,7 +42,7 @@ pub(super) fn account(world: &World, call: &Call, name: &str, path: &[&str]) -> 
         }),
         ("GET", ["blobservices", "default", "containers", container]) => {
             if !world.stores_outside && !account.containers.contains_key(*container) {
-                return Err(not_found(format!("{name}/default/{container}")));
+                return Err(ArmError::no_container(call.at));
             }
             json!({
                 "id": container_id(name, container),
@@ -57,25 +56,29 @@ pub(super) fn account(world: &World, call: &Call, name: &str, path: &[&str]) -> 
     Ok(reply::json(StatusCode::OK, &body))
 }
 
-fn resource(name: &str, account: &Account, base: &str) -> Value {
+pub(super) fn resource(name: &str, account: &Account, base: &str) -> Value {
+    let ip_rules = account.ip_rules.iter().map(|range| json!({ "value": range, "action": "Allow" }));
+    let networks = account.virtual_network_rules.iter();
+    let networks = networks.map(|id| json!({ "id": id, "action": "Allow", "state": "Succeeded" }));
+    let tier = account.sku.split('_').next().unwrap_or_default();
     json!({
         "id": account_id(name),
         "name": name,
         "type": "Microsoft.Storage/storageAccounts",
-        "location": "australiaeast",
+        "location": account.location,
         "kind": "StorageV2",
-        "sku": { "name": "Standard_GRS", "tier": "Standard" },
+        "sku": { "name": account.sku, "tier": tier },
         "properties": {
             "provisioningState": "Succeeded",
             "allowSharedKeyAccess": account.allow_shared_key,
-            "publicNetworkAccess": "Enabled",
-            "isHnsEnabled": false,
+            "publicNetworkAccess": account.public_network_access,
+            "isHnsEnabled": account.hns,
             "networkAcls": {
                 "defaultAction": if account.firewall { "Deny" } else { "Allow" },
-                "bypass": "AzureServices",
-                "ipRules": [],
-                "virtualNetworkRules": [],
-                "resourceAccessRules": []
+                "bypass": account.bypass,
+                "ipRules": ip_rules.collect::<Vec<_>>(),
+                "virtualNetworkRules": networks.collect::<Vec<_>>(),
+                "resourceAccessRules": account.resource_access_rules
             },
             "primaryEndpoints": { "blob": format!("{base}/blob/{name}/") }
         }
@@ -93,39 +96,4 @@ fn cors_rules(account: &Account) -> Value {
         "exposedHeaders": ["*"],
         "allowedHeaders": ["*"]
     }])
-}
-
-/// Role assignments at the scope of the path. `$filter=atScope()`: at it and above; `principalId eq
-/// '{guid}'`: at it, above and below.
-pub(super) fn role_assignments(world: &World, call: &Call) -> Answer {
-    let depth = call.segments.len().saturating_sub(3);
-    let scope = format!("/{}", call.segments[..depth].join("/"));
-    let filter = call.query("$filter").unwrap_or_default();
-    let principal = filter.strip_prefix("principalId eq ").map(|id| id.trim_matches('\''));
-    let at_scope = filter == "atScope()";
-    if !filter.is_empty() && principal.is_none() && !at_scope {
-        return Err(ArmError::gateway(400, "BadRequestFormat", "The emulator does not know this $filter."));
-    }
-    let matching = world.roles.iter().filter(|role| {
-        let reaches = is_within(&scope, &role.scope) || !at_scope && is_within(&role.scope, &scope);
-        reaches && principal.is_none_or(|principal| role.principal.eq_ignore_ascii_case(principal))
-    });
-    let value: Vec<Value> = matching
-        .map(|role| {
-            let definitions = format!("/subscriptions/{}/providers/Microsoft.Authorization/roleDefinitions", accounts::SUBSCRIPTION_ID);
-            json!({
-                "id": format!("{}/providers/Microsoft.Authorization/roleAssignments/{}", role.scope, role.name),
-                "name": role.name,
-                "type": "Microsoft.Authorization/roleAssignments",
-                "properties": {
-                    "scope": role.scope,
-                    "roleDefinitionId": format!("{definitions}/{}", role.role),
-                    "principalId": role.principal,
-                    "principalType": "ServicePrincipal",
-                    "condition": null
-                }
-            })
-        })
-        .collect();
-    Ok(reply::json(StatusCode::OK, &json!({ "value": value })))
 }

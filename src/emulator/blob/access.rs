@@ -26,7 +26,7 @@ pub(super) fn check(
         return Err(NO_AUTHENTICATION);
     }
     let found = world.accounts.get(account).ok_or(NO_ACCOUNT)?;
-    if found.firewall {
+    if found.is_closed() {
         return Err(FIREWALL);
     }
     let Some(token) = call.bearer() else {

@@ -4,8 +4,12 @@ mod access;
 mod arm;
 mod blobs;
 mod clock;
+mod directory;
 mod entra;
+mod facets;
 mod faults;
+mod gateway;
+mod identity;
 mod operations;
 mod outside;
 mod storage;
@@ -61,6 +65,11 @@ impl Answer {
 impl Bed {
     async fn start() -> Self {
         Self::with(Config::default()).await
+    }
+
+    /// A bed whose token outlives everything.
+    async fn patient() -> Self {
+        Self::with(Config { token_lifetime: Duration::from_hours(90 * 24), ..Config::default() }).await
     }
 
     async fn with(config: Config) -> Self {

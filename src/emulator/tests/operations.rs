@@ -1,15 +1,8 @@
-use std::time::Duration;
-
 use base64::Engine as _;
 use serde_json::{Value, json};
 
 use super::{Bed, by_key, on, versioned, with};
-use crate::emulator::{Config, Service, accounts};
-
-/// A bed whose token outlives everything.
-async fn patient_bed() -> Bed {
-    Bed::with(Config { token_lifetime: Duration::from_hours(90 * 24), ..Config::default() }).await
-}
+use crate::emulator::{Service, accounts};
 
 fn blob_names(bed: &Bed) -> Vec<String> {
     let blobs = bed.emulator.blobs(accounts::STORAGE_ACCOUNT, accounts::CONTAINER);
@@ -121,7 +114,7 @@ async fn what_cannot_be_restored_fails_at_the_end() {
 
 #[tokio::test]
 async fn a_backup_expires_after_thirty_days() {
-    let bed = patient_bed().await;
+    let bed = Bed::patient().await;
     bed.back_up().await;
     for (days, status) in [(29, 200), (1, 400)] {
         bed.pass(days * 24 * 3600);
@@ -133,7 +126,7 @@ async fn a_backup_expires_after_thirty_days() {
 
 #[tokio::test]
 async fn a_backup_without_access_to_storage_fails_at_the_end() {
-    let bed = patient_bed().await;
+    let bed = Bed::patient().await;
     let system = with(&json!({ "accessType": "SystemAssignedManagedIdentity" }));
     let user = with(
         &json!({ "accessType": "UserAssignedManagedIdentity", "clientId": accounts::USER_IDENTITY_CLIENT_ID }),
