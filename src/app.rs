@@ -64,7 +64,7 @@ impl App {
             _ => return Err(NotOpened::Settings(settings.problems.clone())),
         };
         let endpoints = arm.endpoints.clone();
-        let azure = Arm::new(arm, clock.clone());
+        let azure = Arc::new(Arm::new(arm, clock.clone()));
         let storage = azure.storage();
         let not_opened = |source| NotOpened::Records {
             setting: settings.records.setting(),
@@ -79,7 +79,8 @@ impl App {
         let key = records.state_key().clone();
         let ports = Ports {
             clock,
-            azure: Arc::new(azure),
+            inspection: azure.clone(),
+            azure,
             blobs: Arc::new(BlobReader::new(endpoints, storage, settings.blob_connections.clone())),
             catalog: Arc::new(records.clone()),
             journal: Arc::new(records),

@@ -12,8 +12,8 @@ use jiff::Timestamp;
 
 use crate::domain::{
     Answer, AttemptId, AzureError, BlobLook, BlobName, BlobRef, Caller, Choice, ContainerRef, Continuation,
-    Credentials, Deleted, Entry, Kind, Operation, OperationId, Plan, RecoveryPoint, RequestIds, Secret, Seen,
-    ServiceId, ServiceName, ServiceStatus, TargetName,
+    Credentials, Deleted, Entry, Kind, Operation, OperationId, Phase, Plan, RecoveryPoint, RequestIds,
+    Secret, Seen, ServiceId, ServiceName, ServiceStatus, Snapshot, TargetName,
 };
 
 pub use inspection::Inspection;
@@ -23,6 +23,7 @@ pub use inspection::Inspection;
 pub struct Ports {
     pub clock: Arc<dyn Clock>,
     pub azure: Arc<dyn ApiManagement>,
+    pub inspection: Arc<dyn Inspection>,
     pub blobs: Arc<dyn Blobs>,
     pub journal: Arc<dyn Journal>,
     pub catalog: Arc<dyn Catalog>,
@@ -270,6 +271,22 @@ pub trait Catalog: Debug + Send + Sync {
 
     /// Until when a blob may be deleted by somebody who said so; `None`: nobody does.
     async fn marked(&self, blob: &BlobRef, now: Timestamp) -> Result<Option<Timestamp>, RecordsError>;
+
+    /// Records what the backup of an operation does not carry. That it is there already is fine.
+    async fn record_snapshot(&self, id: OperationId, snapshot: &Snapshot) -> Result<(), RecordsError>;
+
+    /// What was recorded with an operation.
+    async fn snapshot(
+        &self,
+        service: &ServiceName,
+        id: OperationId,
+    ) -> Result<Option<Snapshot>, RecordsError>;
+
+    /// The newest that can be read, and with which operation it was recorded. Fails if there are some and none can be.
+    async fn newest_snapshot(
+        &self,
+        service: &ServiceName,
+    ) -> Result<Option<(OperationId, Snapshot)>, RecordsError>;
 }
 
 /// Why the records could not be read or written.
@@ -348,6 +365,18 @@ pub enum Claim {
     Theirs(Box<Opening>),
     /// The key was used before, with another body.
     OtherBody,
+}
+
+/// How an operation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    pub id: OperationId,
+    pub kind: Kind,
+    pub phase: Phase,
+    pub opened: Timestamp,
+    /// When its last attempt was; `None`: it had none.
+    pub started: Option<Timestamp>,
+    pub closed: Timestamp,
 }
 
 /// What pruning came to.
@@ -430,6 +459,9 @@ pub trait Journal: Debug + Send + Sync {
 
     /// Writes the history of a closed operation, then forgets that it was open.
     async fn close(&self, terminal: &Entry) -> Result<(), RecordsError>;
+
+    /// The newest operations of a service that have ended, newest first: as many as tell how long one takes.
+    async fn history(&self, service: &ServiceName) -> Result<Vec<Ended>, RecordsError>;
 
     /// Whether the pruning of this day (UTC) is ours: of all that ask, one is told so; and none if the time seems to
     /// have jumped.

@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::domain::{
-    Answer, Attempt, AzureError, Evidence, FailureKind, Operation, Phase, RequestIds, Verification,
+    Aftermath, Answer, Attempt, AzureError, Evidence, FailureKind, Finding, Operation, Phase, Probe,
+    RequestIds, SafetyBackup, Verification,
 };
 
 /// The body of `GET /api/operations/{id}`.
@@ -28,6 +29,10 @@ pub(crate) struct OperationView {
     deadline: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     waiting: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<Finding>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    safety_backup: Option<SafetyBackup>,
     attempts: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     evidence: Option<Evidence>,
@@ -78,6 +83,8 @@ impl From<&Operation> for OperationView {
             phase: operation.phase,
             deadline: operation.deadline,
             waiting: operation.waiting.clone(),
+            findings: operation.findings.clone(),
+            safety_backup: operation.safety_backup.clone(),
             attempts: operation.attempts.len(),
             evidence: operation.evidence.clone(),
             verification: operation.verification.clone(),
@@ -133,6 +140,7 @@ pub(crate) fn sentence(operation: &Operation) -> String {
                 format!("succeeded; verified: the blob is there, {} bytes", blob.size)
             }
             Some(Verification::Unverified { reason, .. }) => format!("succeeded; unverified: {reason}"),
+            Some(Verification::Looked { aftermath }) => format!("succeeded; {}", looked(aftermath)),
             None => "succeeded".to_owned(),
         },
         Phase::Failed => match &operation.failure {
@@ -144,6 +152,24 @@ pub(crate) fn sentence(operation: &Operation) -> String {
             format!("was skipped: {}", operation.waiting.as_deref().unwrap_or("its deadline passed"))
         }
     }
+}
+
+/// How a service is after a restore.
+pub(crate) fn looked(aftermath: &Aftermath) -> String {
+    let Aftermath { differences, counts, expected, gateway } = aftermath;
+    if !differences.is_empty() {
+        return format!("but {}", differences.join("; "));
+    }
+    let mut words = vec!["the service is idle".to_owned()];
+    if *gateway == Some(Probe::Up) {
+        words.push("its gateway answers".to_owned());
+    }
+    if let Some(counts) = counts {
+        let counts: Vec<_> = counts.named().map(|(name, count)| format!("{count} {name}")).to_vec();
+        let as_expected = if expected.is_some() { ", as when the backup was taken" } else { "" };
+        words.push(format!("it has {}{as_expected}", counts.join(", ")));
+    }
+    words.join("; ")
 }
 
 /// What it means that it was cancelled.

@@ -78,6 +78,7 @@ pub struct Endpoints {
     pub audience: String,
     /// A storage account's blobs, with `{account}` in place of its name.
     blob: String,
+    allow_http_loopback: bool,
 }
 
 impl Endpoints {
@@ -107,7 +108,12 @@ impl Endpoints {
         let arm = endpoint("APIM_DR_ARM_ENDPOINT", overrides.arm.as_deref(), arm)?;
         let blob = overrides.blob.as_deref().unwrap_or(blob);
         endpoint("APIM_DR_BLOB_ENDPOINT", Some(&of_account(blob, "account")), "")?;
-        Ok(Self { authority, arm, audience, blob: blob.to_owned() })
+        Ok(Self { authority, arm, audience, blob: blob.to_owned(), allow_http_loopback })
+    }
+
+    /// The address of a gateway, as Azure told it, if it is fit to be asked.
+    pub(super) fn gateway(&self, url: &str) -> Result<Url, &'static str> {
+        secure(url, self.allow_http_loopback)
     }
 
     /// Where the blobs of a storage account are.

@@ -124,6 +124,12 @@ impl Http {
         }
     }
 
+    /// Asks once, for whether there is an answer: its status. Sends no token and reads no body.
+    pub(super) async fn status(&self, url: &Url, patience: Duration) -> Result<u16, AzureError> {
+        let answer = self.client(url)?.get(url.clone()).timeout(patience).send().await;
+        answer.map(|answer| answer.status().as_u16()).map_err(|error| AzureError::local(chain(error)))
+    }
+
     /// How long to wait before the request is sent again; `None` if it is not.
     fn pause(&self, repeat: Repeat, outcome: &Result<Received, NoAnswer>, attempt: u32) -> Option<Duration> {
         if repeat == Repeat::Never || attempt >= self.limits.attempts {

@@ -133,6 +133,20 @@ async fn silence_may_be_anything() {
 }
 
 #[tokio::test]
+async fn who_only_asks_for_a_status_waits_as_long_as_it_says() {
+    let http = http(Limits::default(), &ManualClock::shared());
+    let ask = async |server: &Server| {
+        let url = format!("{}/status?sig=s3cret", server.url).parse().unwrap();
+        http.status(&url, Duration::from_millis(200)).await
+    };
+    assert_eq!(ask(&Server::start(|_, _| Reply::status(503)).await).await, Ok(503));
+    let silent = Server::start(|_, _| Reply::Silence).await;
+    let error = ask(&silent).await.unwrap_err().to_string();
+    assert!(error.contains("timed out") && !error.contains("s3cret"), "{error}");
+    assert_eq!(silent.seen().len(), 1);
+}
+
+#[tokio::test]
 async fn an_address_goes_over_the_wire_as_it_was_sent() {
     let server = Server::start(|_, _| Reply::status(200)).await;
     let http = http(Limits::default(), &ManualClock::shared());

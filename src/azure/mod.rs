@@ -3,7 +3,8 @@
 //! - `cloud`: where Azure is, and which places may get a secret
 //! - `http`: one client with limits, retries and the ids of each exchange
 //! - `entra`: access tokens
-//! - `arm`: API Management behind Azure Resource Manager, `arm::lro` its long-running operations
+//! - `arm`: API Management behind Azure Resource Manager, `arm::lro` its long-running operations, `arm::inspect` what
+//!   else is asked of it
 //! - `storage`: storage accounts, and what opens them
 //! - `blobs`: the containers that backups lie in
 //!

@@ -32,6 +32,13 @@ pub enum Command {
         #[command(subcommand)]
         command: OperationsCommand,
     },
+    /// Look at a target, or at all, as before a backup: 0, or 4 and what is in the way
+    Check {
+        /// A configured target [default: all]
+        target: Option<String>,
+        #[arg(long, short, value_enum, default_value_t)]
+        output: Output,
+    },
     /// The recovery points, and what else lies in their containers
     List {
         #[command(flatten)]
@@ -207,7 +214,7 @@ pub struct BackupArgs {
     #[arg(long, conflicts_with_all = [
         "payload", "resource_group", "name", "backup_name", "storage_account_name", "storage_account_container",
         "storage_account_key", "access_type", "client_id", "subscription", "no_wait", "name_suffix", "time_zone",
-        "target", "retention",
+        "target", "retention", "ignore",
     ])]
     pub(super) all: bool,
     #[command(flatten)]
@@ -234,6 +241,12 @@ pub struct RestoreArgs {
     /// The newest recovery point that was started up to this instant, such as 2026-11-21T01:00:00Z
     #[arg(long, value_name = "INSTANT", conflicts_with = "backup_name")]
     pub(super) at: Option<String>,
+    /// Only say what the restore would do, and what speaks against it
+    #[arg(long)]
+    pub(super) plan: bool,
+    /// Back the instance up first, and restore only once that backup was verified
+    #[arg(long)]
+    pub(super) safety_backup: bool,
     /// The instance whose recovery point it is [default: that of the target, else the one that is restored]
     #[arg(long, value_name = "INSTANCE")]
     pub(super) source: Option<String>,
@@ -279,6 +292,9 @@ pub(super) struct OrderArgs {
     /// [default: `AZURE_SUBSCRIPTION_ID`]
     #[arg(long)]
     pub(super) subscription: Option<String>,
+    /// Codes of findings, with commas between, that are not to keep it from its start
+    #[arg(long, value_name = "CODES")]
+    pub(super) ignore: Option<String>,
     /// Do not wait: return when Azure has taken it (0), or when it cannot start now (5)
     #[arg(long)]
     pub(super) no_wait: bool,

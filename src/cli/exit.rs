@@ -2,7 +2,7 @@
 
 use std::process::{ExitCode, Termination};
 
-use crate::domain::Phase;
+use crate::domain::{Operation, Phase};
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum Exit {
     Failed,
     /// 3: some of several did not succeed.
     Partial,
+    /// 4: a look before the start found that it cannot work.
+    Blocked,
     /// 5: busy, or skipped because it was busy until its deadline.
     Skipped,
     /// 6: there is no such thing.
@@ -39,9 +41,10 @@ impl Exit {
         Self::Usage
     }
 
-    /// The code for the end of an operation.
-    pub(super) fn of(phase: Phase) -> Self {
-        match phase {
+    /// The code for an operation as it is.
+    pub(super) fn of(operation: &Operation) -> Self {
+        match operation.phase {
+            Phase::Failed if operation.is_blocked() => Self::Blocked,
             Phase::Failed | Phase::Canceled => Self::Failed,
             Phase::Skipped => Self::Skipped,
             Phase::Succeeded | Phase::Pending | Phase::Starting | Phase::Running | Phase::Verifying => {
@@ -57,6 +60,7 @@ impl Termination for Exit {
             Self::Ok => 0,
             Self::Failed => 1,
             Self::Partial => 3,
+            Self::Blocked => 4,
             Self::Skipped => 5,
             Self::NotFound => 6,
             Self::Usage => 64,

@@ -119,7 +119,7 @@ fn report(operation: &Operation, output: Output) -> anyhow::Result<Exit> {
         Output::Json => print(&serde_json::to_string_pretty(&OperationView::from(operation))?)?,
         Output::Table => print(&story::ending(operation))?,
     };
-    Ok(Exit::of(operation.phase))
+    Ok(Exit::of(operation))
 }
 
 /// Several operations on one screen: a line for each on a terminal; elsewhere a line for each change.

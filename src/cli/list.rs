@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{ContainerRef, RecoveryPoint, Verification, recognise},
+    domain::{ContainerRef, RecoveryPoint, recognise},
     ports::Listed,
     settings::Settings,
     workflows::{Item, Outcome, Stock, Whereabouts, judge, take_stock},
@@ -186,13 +186,7 @@ fn story(item: &Item, outcome: Option<&Outcome>, now: Timestamp) -> String {
             line("Content-MD5", md5.clone());
         }
     }
-    line(
-        "verified",
-        match verification {
-            Verification::Verified { .. } => "yes".to_owned(),
-            Verification::Unverified { reason, .. } => format!("no: {reason}"),
-        },
-    );
+    line("verified", verification.doubt().map_or_else(|| "yes".to_owned(), |reason| format!("no: {reason}")));
     match evidence {
         Some(_) => line("operation", format!("{id}; its story: apim-dr operations show {id}")),
         None => line("adopted", format!("as {id}")),
@@ -247,10 +241,7 @@ fn point_json(item: &Item, outcome: Option<&Outcome>, now: Timestamp) -> Value {
             Whereabouts::Unknown => "unknown",
         },
         "verified": item.point.is_verified(),
-        "unverifiedBecause": match verification {
-            Verification::Verified { .. } => None,
-            Verification::Unverified { reason, .. } => Some(reason),
-        },
+        "unverifiedBecause": verification.doubt(),
         "evidence": evidence,
         "adopted": evidence.is_none(),
         "retention": outcome.map(ToString::to_string),
@@ -286,7 +277,7 @@ fn whose(name: &str) -> String {
 }
 
 /// A length of time in its largest unit.
-fn age(age: SignedDuration) -> String {
+pub(super) fn age(age: SignedDuration) -> String {
     let minutes = age.as_mins().max(0);
     match minutes {
         0..=119 => format!("{minutes}m"),

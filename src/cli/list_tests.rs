@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    domain::{BlobRef, Evidence, OperationId, Period, Reason, Seen, Tier, samples},
+    domain::{BlobRef, Evidence, OperationId, Period, Reason, Seen, Tier, Verification, samples},
     workflows::Whereabouts::{Gone, Overwritten, There, Unknown},
 };
 

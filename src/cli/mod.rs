@@ -3,12 +3,15 @@
 mod all;
 mod args;
 mod catalog;
+mod check;
+mod compare_text;
 mod exit;
 mod explain;
 mod follow;
 mod list;
 mod operations;
 mod place;
+mod plan;
 mod prune;
 mod start;
 mod story;
@@ -20,6 +23,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 
 pub use args::{Cli, Command};
+pub use compare_text::{comparison_json, comparison_text};
 pub use exit::Exit;
 
 use crate::{
@@ -72,6 +76,7 @@ async fn dispatch(command: Command, settings: Settings, environment: &Environmen
                 follow::follow(&open(&settings).await?, id, output).await
             }
         },
+        Command::Check { target, output } => check::check(target.as_deref(), &settings, output).await,
         Command::List { place, output } => {
             Box::pin(list::list(&*open(&settings).await?, &place, &settings, output)).await
         }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::{
     args::{BackupArgs, OrderArgs, RestoreArgs},
     exit::Exit,
-    follow, open,
+    follow, open, plan,
 };
 use crate::{
     domain::{Kind, Secret, Target},
@@ -43,6 +43,12 @@ pub(super) async fn restore(args: RestoreArgs, settings: Settings) -> anyhow::Re
             without = with_field(&without, field, value);
         }
     }
+    if args.safety_backup {
+        without = with_field(&without, "safetyBackup", true);
+    }
+    if args.plan {
+        return plan::plan(&without, &args.order, settings).await;
+    }
     let phrase = match args.yes {
         Some(phrase) => phrase,
         None if io::stdin().is_terminal() && args.order.payload.as_deref() != Some("-") => {
@@ -56,20 +62,9 @@ pub(super) async fn restore(args: RestoreArgs, settings: Settings) -> anyhow::Re
 }
 
 async fn start(kind: Kind, body: &[u8], args: &OrderArgs, settings: Settings) -> anyhow::Result<Exit> {
-    let order = payload::parse(kind, body, &settings.restore_policy, &settings.targets)
-        .and_then(|Parsed { payload, warnings }| Ok((payload.into_order()?, warnings)));
-    let (Order { plan, choice, credentials }, warnings) = match order {
-        Ok(order) => order,
-        Err(problems) => {
-            for problem in problems {
-                eprintln!("error: {problem}");
-            }
-            return Ok(Exit::Usage);
-        }
+    let Some(Order { plan, choice, credentials }) = order(kind, body, &settings) else {
+        return Ok(Exit::Usage);
     };
-    for warning in warnings {
-        eprintln!("warning: {warning}");
-    }
     let app = open(&settings).await?;
     let cause = Cause::request(&plan, &choice);
     let plan = match workflows::choose(app.ports(), plan, &choice, credentials.access_key.as_ref()).await {
@@ -86,6 +81,26 @@ async fn start(kind: Kind, body: &[u8], args: &OrderArgs, settings: Settings) ->
         eprintln!("the same is open already, as operation {id}: following that one");
     }
     follow::run(&app, id, args.no_wait, args.output).await
+}
+
+/// Reads the payload, and says what is wrong with it.
+pub(super) fn order(kind: Kind, body: &[u8], settings: &Settings) -> Option<Order> {
+    let order = payload::parse(kind, body, &settings.restore_policy, &settings.targets)
+        .and_then(|Parsed { payload, warnings }| Ok((payload.into_order()?, warnings)));
+    match order {
+        Ok((order, warnings)) => {
+            for warning in warnings {
+                eprintln!("warning: {warning}");
+            }
+            Some(order)
+        }
+        Err(problems) => {
+            for problem in problems {
+                eprintln!("error: {problem}");
+            }
+            None
+        }
+    }
 }
 
 /// The payload: what was given whole, with the options laid over it.
@@ -111,6 +126,7 @@ fn body(args: &OrderArgs, settings: &Settings) -> anyhow::Result<Vec<u8>> {
         ("accessType", args.access_type.as_deref()),
         ("clientId", args.client_id.as_deref()),
         ("subscriptionId", args.subscription.as_deref()),
+        ("ignore", args.ignore.as_deref()),
     ];
     for (field, value) in options {
         if let Some(value) = value {

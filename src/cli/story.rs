@@ -6,9 +6,10 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use crate::{
     domain::{
-        Answer, AttemptId, AzureError, Entry, Event, Explanation, Kind, Operation, RequestIds, Verification,
+        Answer, AttemptId, AzureError, Entry, Event, Explanation, Finding, Kind, Operation, RequestIds,
+        Verification,
     },
-    view::{cancelled, sentence},
+    view::{cancelled, looked, sentence},
 };
 
 /// One line per operation.
@@ -56,6 +57,14 @@ fn event(entry: &Entry, before: Option<&Operation>) -> String {
     let operation = &entry.operation;
     match &entry.event {
         Event::Opened => "opened".to_owned(),
+        Event::Checked { findings } => {
+            let lines: Vec<_> = findings.iter().map(|finding| format!("\n    {}", noted(finding))).collect();
+            format!("was looked at before its start:{}", lines.concat())
+        }
+        Event::SafetyBackupOpened { operation, blob } => {
+            format!("the service is backed up first, to {blob}: operation {operation}")
+        }
+        Event::SafetyBackupVerified => "that backup is verified".to_owned(),
         Event::Waited { reason, until } => format!("waits until {}: {reason}", time(*until)),
         Event::Started { attempt, .. } => started(operation, *attempt, before),
         Event::Answered { attempt, answer } => {
@@ -88,9 +97,18 @@ fn event(entry: &Entry, before: Option<&Operation>) -> String {
         Event::Verified { verification: Verification::Unverified { reason, .. } } => {
             format!("unverified: {reason}")
         }
+        Event::Verified { verification: Verification::Looked { aftermath } } => {
+            format!("restored; {}", looked(aftermath))
+        }
         Event::Failed { failure } => format!("failed: {failure}{}", id_words(&failure.error.ids)),
         Event::Skipped { reason } => format!("skipped: {reason}"),
     }
+}
+
+/// A finding in two sentences.
+pub(super) fn noted(finding: &Finding) -> String {
+    let word = if finding.is_blocking() { "blocks" } else { "warns" };
+    format!("{word}  {finding}; {}", finding.remedy)
 }
 
 fn started(operation: &Operation, attempt: AttemptId, before: Option<&Operation>) -> String {

@@ -3,13 +3,27 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, AttemptId, BlobLook, Continuation, Failure, RequestIds, Tier, Verification};
+use super::{
+    Answer, AttemptId, BlobLook, BlobRef, Continuation, Failure, Finding, OperationId, RequestIds, Tier,
+    Verification,
+};
 
 /// What happened to an operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Event {
     Opened,
+    /// What a look before the start found.
+    Checked {
+        findings: Vec<Finding>,
+    },
+    /// Before a restore its service is backed up, by this operation.
+    SafetyBackupOpened {
+        operation: OperationId,
+        blob: BlobRef,
+    },
+    /// That backup was seen in its container.
+    SafetyBackupVerified,
     /// It cannot start yet.
     Waited {
         reason: String,
@@ -80,6 +94,9 @@ impl Event {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Opened => "opened",
+            Self::Checked { .. } => "checked",
+            Self::SafetyBackupOpened { .. } => "safetyBackupOpened",
+            Self::SafetyBackupVerified => "safetyBackupVerified",
             Self::Waited { .. } => "waited",
             Self::Started { .. } => "started",
             Self::Answered { .. } => "answered",

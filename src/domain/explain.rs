@@ -67,6 +67,7 @@ impl Operation {
     pub fn explanation(&self) -> Option<&'static Explanation> {
         let failure = self.failure.as_ref()?;
         let phase = match failure.kind {
+            FailureKind::Blocked => Phase::Pending,
             FailureKind::Refused => Phase::Starting,
             FailureKind::OutcomeUnknown if self.followed.is_none() => Phase::Starting,
             FailureKind::Failed | FailureKind::OutcomeUnknown => Phase::Running,

@@ -4,6 +4,8 @@ use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Serialize};
 
+use super::AzureError;
+
 /// Whether it keeps an operation from its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -34,6 +36,12 @@ impl Finding {
 
     pub fn warns(code: &'static str, text: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { code: code.into(), severity: Severity::Warns, text: text.into(), remedy: remedy.into() }
+    }
+
+    /// The error that keeps an operation from its start.
+    pub fn into_error(self) -> AzureError {
+        AzureError { code: Some(self.code.into_owned()), ..AzureError::local(self.text) }
+            .with_remedy(self.remedy)
     }
 
     pub fn is_blocking(&self) -> bool {

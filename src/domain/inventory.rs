@@ -1,7 +1,7 @@
 //! What Azure Resource Manager tells of a service: what a preflight weighs, and what a backup does not carry.
 //!
 //! Has no secret: certificates are known by their thumbprints. Names of fields are ours; where Azure has them is in
-//! `azure/inspect`.
+//! `azure/arm/inspect`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -5,10 +5,11 @@
 
 mod azure_error;
 mod catalog;
+mod compare;
 mod credentials;
 mod event;
-mod finding;
 mod explain;
+mod finding;
 mod foreign;
 mod ids;
 mod inventory;
@@ -18,6 +19,8 @@ mod naming;
 mod operation;
 mod outcome;
 mod plan;
+pub mod preflight;
+mod readiness;
 mod recovery;
 mod restorable;
 mod retention;
@@ -35,10 +38,11 @@ pub mod zone;
 
 pub use azure_error::{AzureError, RequestIds};
 pub use catalog::{Deleted, LIFETIME, Pick, RecoveryPoint, nearest, standing};
+pub use compare::{Difference, Impact, compare, counts_differ, not_carried};
 pub use credentials::Credentials;
 pub use event::{Event, IllegalEvent};
-pub use finding::{Finding, Severity};
 pub use explain::{Explanation, explain, explain_code, explain_storage, explanations};
+pub use finding::{Finding, Severity};
 pub use foreign::{Foreign, Told, recognise};
 pub use ids::{AttemptId, OperationId};
 pub use inventory::{
@@ -51,9 +55,12 @@ pub use names::{
     SubscriptionId, TargetName, TenantId,
 };
 pub use naming::{NameSuffix, Naming, Occasion};
-pub use operation::{Attempt, MAX_WATCH, Operation, POST_MARGIN, POST_TIMEOUT, Phase, later};
-pub use outcome::{Answer, BlobLook, Continuation, Evidence, Failure, FailureKind, Seen, Verification};
+pub use operation::{Attempt, MAX_WATCH, Operation, POST_MARGIN, POST_TIMEOUT, Phase, SafetyBackup, later};
+pub use outcome::{
+    Aftermath, Answer, BlobLook, Continuation, Evidence, Failure, FailureKind, Seen, Verification,
+};
 pub use plan::{BlobRef, Caller, Choice, ContainerRef, Kind, Plan, Policy, StorageAccess};
+pub use readiness::{Readiness, ReadinessFacts, ReadinessReason, ReadinessVerdict, readiness};
 pub use recovery::{Conclusion, Sight};
 pub use restorable::objection;
 pub use retention::{Candidate, Decision, Fate, Period, Reason, Retention};

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, AttemptId, AzureError, BlobLook, Continuation, Evidence, Failure, FailureKind, OperationId, Plan,
-    Tier, Verification,
+    Answer, AttemptId, AzureError, BlobLook, BlobRef, Continuation, Evidence, Failure, FailureKind, Finding,
+    OperationId, Plan, Tier, Verification,
 };
 
 /// The longest time a POST may take: the client's own limit for the whole request.
@@ -100,6 +100,15 @@ impl Attempt {
     }
 }
 
+/// A backup that is made before a restore.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SafetyBackup {
+    pub operation: OperationId,
+    pub blob: BlobRef,
+    pub verified: bool,
+}
+
 /// The whole state of an operation after an entry of its journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -119,6 +128,12 @@ pub struct Operation {
     /// How often it waited in a row.
     #[serde(default)]
     pub waits: u32,
+    /// What a look before the start found; what blocks ends it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+    /// The backup of the service that a restore has made first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub safety_backup: Option<SafetyBackup>,
     #[serde(default)]
     pub attempts: Vec<Attempt>,
     /// How often it was started again although nobody knows what became of the attempt before.
@@ -161,6 +176,8 @@ impl Operation {
             due: opened,
             waiting: None,
             waits: 0,
+            findings: Vec::new(),
+            safety_backup: None,
             attempts: Vec::new(),
             restarts: 0,
             idle_since: None,
@@ -172,6 +189,22 @@ impl Operation {
             verification: None,
             failure: None,
         }
+    }
+
+    /// The backup that it has to wait for.
+    pub fn waits_for(&self) -> Option<OperationId> {
+        let awaited = self.safety_backup.as_ref().filter(|backup| !backup.verified);
+        awaited.filter(|_| self.phase == Phase::Pending).map(|backup| backup.operation)
+    }
+
+    /// What keeps it from its start, by the look before it, unless somebody said that it does not count.
+    pub fn blocked_by(&self) -> Option<&Finding> {
+        self.findings.iter().find(|finding| finding.is_blocking() && !self.plan.ignores(finding))
+    }
+
+    /// Whether a look before the start ended it.
+    pub fn is_blocked(&self) -> bool {
+        self.failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::Blocked)
     }
 
     /// How long to wait before looking at a busy service again: longer each time.

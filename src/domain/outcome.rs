@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AzureError, RequestIds};
+use super::{AzureError, Counts, Probe, RequestIds};
 
 /// Where to ask about a running operation. The URL is kept verbatim: Azure Resource Manager's own
 /// double slashes and `%3D` included.
@@ -113,6 +113,26 @@ pub enum Verification {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         blob: Option<Seen>,
     },
+    /// After a restore: how the service is now.
+    Looked { aftermath: Aftermath },
+}
+
+/// What a look at a service showed after a restore.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Aftermath {
+    /// What is not as it should be, each in a sentence.
+    #[serde(default)]
+    pub differences: Vec<String>,
+    /// What there is now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Counts>,
+    /// What there was when the backup was taken, if anybody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Counts>,
+    /// `None`: it cannot be asked from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Probe>,
 }
 
 impl Verification {
@@ -120,11 +140,20 @@ impl Verification {
         Self::Unverified { reason: reason.into(), blob: None }
     }
 
+    /// Why nobody saw it.
+    pub fn doubt(&self) -> Option<&str> {
+        match self {
+            Self::Unverified { reason, .. } => Some(reason),
+            Self::Verified { .. } | Self::Looked { .. } => None,
+        }
+    }
+
     /// The blob, if anybody saw it.
     pub fn seen(&self) -> Option<&Seen> {
         match self {
             Self::Verified { blob } => Some(blob),
             Self::Unverified { blob, .. } => blob.as_ref(),
+            Self::Looked { .. } => None,
         }
     }
 }
@@ -133,6 +162,8 @@ impl Verification {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum FailureKind {
+    /// A look before the start found that it cannot work: nothing was sent.
+    Blocked,
     /// Azure said no, before anything ran.
     Refused,
     /// Azure ran it and says that it failed.
@@ -153,7 +184,7 @@ impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.kind {
             FailureKind::OutcomeUnknown => write!(f, "outcome unknown: {}", self.error),
-            FailureKind::Refused | FailureKind::Failed => self.error.fmt(f),
+            FailureKind::Blocked | FailureKind::Refused | FailureKind::Failed => self.error.fmt(f),
         }
     }
 }

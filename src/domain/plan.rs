@@ -1,13 +1,13 @@
 //! What an operation is to do: everything about it except its secrets.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BlobName, ClientId, ContainerName, Naming, Pick, Retention, ServiceId, ServiceName, StorageAccount,
-    TenantId,
+    BlobName, ClientId, ContainerName, Finding, Naming, Pick, Retention, ServiceId, ServiceName,
+    StorageAccount, TenantId,
 };
 
 /// Backup or restore.
@@ -88,6 +88,19 @@ pub struct Plan {
     /// The `ETag` of the recovery point that a restore was left to choose: it reads no other blob under that name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub e_tag: Option<String>,
+    /// Codes of findings that are not to keep it from its start: whoever ordered it knows better.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub ignore: BTreeSet<String>,
+    /// Of a restore: the service is backed up first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub safety_backup: bool,
+}
+
+impl Plan {
+    /// Whether somebody said that this does not count.
+    pub fn ignores(&self, finding: &Finding) -> bool {
+        self.ignore.contains(finding.code.as_ref())
+    }
 }
 
 /// Which recovery points of a service, in the container that a backup was written to, are kept.

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{AzureError, BlobLook, BlobRef, RecoveryPoint, Tier, catalog::LIFETIME};
+use super::{BlobLook, BlobRef, Finding, RecoveryPoint, Tier, catalog::LIFETIME};
 
 /// What speaks against a restore of `blob` into a service of this `tier`. `point` is what the catalogue knows of that
 /// name; a blob that was overwritten since tells for itself. What may not be read speaks against nothing.
@@ -12,14 +12,15 @@ pub fn objection(
     point: Option<&RecoveryPoint>,
     tier: Option<&Tier>,
     now: Timestamp,
-) -> Option<AzureError> {
+) -> Option<Finding> {
     let (known, written) = match look {
         BlobLook::Absent => {
-            return Some(AzureError::local(format!("the backup {blob} is not there")));
+            let text = format!("the backup {blob} is not there");
+            return Some(Finding::blocks("backup.missing", text, "see what there is: apim-dr list"));
         }
         BlobLook::Present(seen) if seen.size == 0 => {
-            let error = AzureError::local(format!("the backup {blob} is empty"));
-            return Some(error.with_remedy("take another recovery point: apim-dr list"));
+            let text = format!("the backup {blob} is empty");
+            return Some(Finding::blocks("backup.empty", text, "take another recovery point: apim-dr list"));
         }
         BlobLook::Present(seen) => (point.filter(|point| point.is_of(seen)), seen.modified),
         // It may have been overwritten since: who can tell?
@@ -27,25 +28,22 @@ pub fn objection(
     };
     let made = known.map(|point| point.at).or(written);
     if let Some(age) = made.map(|made| now.duration_since(made)).filter(|age| *age >= LIFETIME) {
-        let error = AzureError::local(format!(
+        let text = format!(
             "the backup {blob} is {} days old, and API Management restores none that is older than 30",
             age.as_hours() / SignedDuration::from_hours(24).as_hours()
-        ));
-        return Some(error.with_remedy("take a newer recovery point: apim-dr list"));
+        );
+        return Some(Finding::blocks("backup.expired", text, "take a newer recovery point: apim-dr list"));
     }
     let (of_backup, of_service) = (known.and_then(|point| point.tier.as_ref())?, tier?);
     if of_backup.0.eq_ignore_ascii_case(&of_service.0) {
         return None;
     }
-    let error = AzureError::local(format!(
+    let text = format!(
         "the backup {blob} is of the tier {}, the service is of the tier {}",
         of_backup.0, of_service.0
-    ));
-    Some(
-        error.with_remedy(
-            "restore into a service of the same tier; a service can be scaled to that tier first",
-        ),
-    )
+    );
+    let remedy = "restore into a service of the same tier; a service can be scaled to that tier first";
+    Some(Finding::blocks("backup.tier", text, remedy))
 }
 
 #[cfg(test)]

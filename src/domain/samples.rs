@@ -26,6 +26,8 @@ pub(crate) fn plan(instance: &str) -> Plan {
         retention: None,
         source: None,
         e_tag: None,
+        ignore: std::collections::BTreeSet::new(),
+        safety_backup: false,
     }
 }
 

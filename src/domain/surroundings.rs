@@ -74,7 +74,7 @@ pub struct IdentityChange {
     pub system_assigned: bool,
     /// Resource ids of all that it is to have.
     pub user_assigned: Vec<String>,
-    /// Resource ids of those that it has and is to lose.
+    /// Resource ids of those that it has and is to lose; where it is to have none at all they need not be named.
     pub removed: Vec<String>,
 }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::{
     Answer, AttemptId, AzureError, BlobLook, Event, Evidence, Failure, FailureKind, IllegalEvent, Kind,
     Operation, Phase, Verification,
-    operation::{Attempt, later},
+    operation::{Attempt, SafetyBackup, later},
 };
 
 /// How often a backup is posted at most while nobody knows what became of the POSTs before.
@@ -24,7 +24,21 @@ impl Operation {
         next.due = at;
         match (self.phase, event) {
             (Phase::Pending, Event::Waited { reason, until }) => next.wait(reason.clone(), *until),
-            (Phase::Pending, Event::Started { .. }) => next.start(event, at),
+            (Phase::Pending, Event::Checked { findings }) if self.findings.is_empty() => {
+                next.findings.clone_from(findings);
+            }
+            (Phase::Pending, Event::SafetyBackupOpened { operation, blob })
+                if self.plan.safety_backup && self.safety_backup.is_none() =>
+            {
+                let (operation, blob) = (*operation, blob.clone());
+                next.safety_backup = Some(SafetyBackup { operation, blob, verified: false });
+            }
+            (Phase::Pending, Event::SafetyBackupVerified) if self.waits_for().is_some() => {
+                next.safety_backup.iter_mut().for_each(|backup| backup.verified = true);
+                next.waiting = None;
+                next.waits = 0;
+            }
+            (Phase::Pending, Event::Started { .. }) if self.is_safe_to_start() => next.start(event, at),
             (Phase::Starting, Event::Started { .. }) if self.may_restart() => {
                 next.restarts += 1;
                 next.start(event, at);
@@ -99,6 +113,11 @@ impl Operation {
             && self.plan.kind == Kind::Backup
             && self.restarts + 1 < MAX_UNKNOWN_STARTS
             && !refused
+    }
+
+    /// Whether what is to be backed up first was.
+    pub fn is_safe_to_start(&self) -> bool {
+        !self.plan.safety_backup || self.safety_backup.as_ref().is_some_and(|backup| backup.verified)
     }
 
     fn start(&mut self, event: &Event, at: Timestamp) {
@@ -242,7 +261,7 @@ impl Failure {
 
 fn may_fail(phase: Phase, kind: FailureKind) -> bool {
     match kind {
-        FailureKind::Refused => phase == Phase::Pending,
+        FailureKind::Blocked | FailureKind::Refused => phase == Phase::Pending,
         FailureKind::Failed => matches!(phase, Phase::Running | Phase::Verifying),
         FailureKind::OutcomeUnknown => matches!(phase, Phase::Starting | Phase::Running),
     }

@@ -49,7 +49,7 @@ impl Operation {
 
     /// The first look that fails is written down, and from then on it is looked again: so one that comes late is never
     /// the only one.
-    fn patience(&self, reason: &str, now: Timestamp, pause: Duration) -> Option<Verdict> {
+    pub fn patience(&self, reason: &str, now: Timestamp, pause: Duration) -> Option<Verdict> {
         if self.waiting.is_none() {
             let reason = format!("Azure says that it is done, but {reason}; looking again");
             return Some(Verdict::Record(Event::Unread { reason, until: later(now, pause) }));

@@ -22,7 +22,7 @@ use super::world::World;
 /// A backup is guaranteed to be restorable for this long, by the service's documentation.
 const BACKUP_LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Real backups are larger; this is enough to be a body of several reads.
-const PADDING_BYTES: usize = 4096;
+const PADDING_BYTES: usize = 4046;
 
 /// One operation, running or ended.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ pub(super) struct Failure {
     pub message: String,
 }
 
-/// The content of an emulated backup.
+/// The content of an emulated backup. One made by hand may have no counts: those of the service stay.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct BackupFile {
@@ -105,10 +105,10 @@ struct BackupFile {
     sku: String,
     created_at: Timestamp,
     content: String,
-    apis: u64,
-    products: u64,
-    subscriptions: u64,
-    users: u64,
+    apis: Option<u64>,
+    products: Option<u64>,
+    subscriptions: Option<u64>,
+    users: Option<u64>,
     padding: String,
 }
 
@@ -191,7 +191,14 @@ pub(super) fn conclude(
         let BackupFile { content, apis, products, subscriptions, users, .. } =
             restored(service, &content, at).map_err(|message| kind.failed(message))?;
         service.content = content;
-        service.entities = Entities { apis, products, subscriptions, users, ..service.entities };
+        let old = service.entities;
+        service.entities = Entities {
+            apis: apis.unwrap_or(old.apis),
+            products: products.unwrap_or(old.products),
+            subscriptions: subscriptions.unwrap_or(old.subscriptions),
+            users: users.unwrap_or(old.users),
+            workspaces: old.workspaces,
+        };
     }
     Ok(())
 }
@@ -203,10 +210,10 @@ fn backup_of(service: &Service, at: Timestamp) -> serde_json::Result<Bytes> {
         sku: service.tier.clone(),
         created_at: at,
         content: service.content.clone(),
-        apis,
-        products,
-        subscriptions,
-        users,
+        apis: Some(apis),
+        products: Some(products),
+        subscriptions: Some(subscriptions),
+        users: Some(users),
         padding: ".".repeat(PADDING_BYTES),
     };
     serde_json::to_vec(&file).map(Bytes::from)

@@ -136,10 +136,12 @@ impl Payload {
             return Err(problems);
         }
         let choice = options.choice();
-        let Options { retention, time_zone, source, .. } = options;
+        let Options { retention, time_zone, source, safety_backup, ignore, .. } = options;
         let time_zone = time_zone.unwrap_or(TimeZone::UTC);
         plan.retention = retention.map(|rules| Policy { rules, time_zone });
         plan.source = source;
+        plan.safety_backup = safety_backup.unwrap_or_default();
+        plan.ignore = ignore;
         Ok(Order { plan, choice, credentials })
     }
 }
@@ -262,6 +264,10 @@ mod tests {
             (json!({ "source": "a_b" }), "source", "instance's name"),
             (json!({ "at": "yesterday" }), "at", "2026-11-30T01:00:00Z"),
             (json!({ "safetyBackup": "true" }), "safetyBackup", "without quotes"),
+            (json!({ "safetyBackup": true }), "safetyBackup", "restore route"),
+            (json!({ "ignore": ["tier.unsupported"] }), "ignore", "write it in quotes"),
+            (json!({ "ignore": "tier.unsupported,,role" }), "ignore", "commas"),
+            (json!({ "ignore": "Tier" }), "ignore", "commas"),
             (json!({ "retention": 7 }), "retention", "{ }"),
             (json!({ "retention": { "keepLast": -1 } }), "retention.keepLast", "0 or more"),
             (json!({ "retention": { "keepLast": 1.5 } }), "retention.keepLast", "0 or more"),
@@ -373,12 +379,9 @@ mod tests {
 
     #[test]
     fn what_is_not_carried_out_yet_is_refused() {
-        let edits = json!({
-            "callbackUrl": "https://callback.example",
-            "safetyBackup": false,
-        });
+        let edits = json!({ "callbackUrl": "https://callback.example" });
         let problems = backup(&edits).unwrap().payload.into_order().unwrap_err();
-        let fields = ["callbackUrl", "safetyBackup"];
+        let fields = ["callbackUrl"];
         assert_eq!(
             problems.iter().map(|problem| problem.field.as_deref().unwrap()).collect::<Vec<_>>(),
             fields

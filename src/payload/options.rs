@@ -1,5 +1,7 @@
 //! Fields of ours that go beyond one plain backup or restore.
 
+use std::collections::BTreeSet;
+
 use jiff::tz::TimeZone;
 use url::Url;
 
@@ -26,7 +28,10 @@ pub struct Options {
     pub source: Option<ServiceName>,
     /// Of a restore, if it does not name the blob.
     pub pick: Option<Pick>,
+    /// Of a restore: the service is backed up first.
     pub safety_backup: Option<bool>,
+    /// Codes of findings that keep nothing from its start.
+    pub ignore: BTreeSet<String>,
 }
 
 impl Options {
@@ -51,6 +56,16 @@ impl Options {
             let detail = "says whose recovery point a restore reads, and backups start here";
             fields.note("source", detail, "leave it out: apimInstance is what is backed up");
         }
+        let safety_backup = given(fields.flag("safetyBackup"));
+        if kind == Kind::Backup && safety_backup == Some(true) {
+            let detail = "backs a service up before a restore, and backups start here";
+            fields.note("safetyBackup", detail, "leave it out, or send it to the restore route");
+        }
+        let ignore = fields.parsed(
+            "ignore",
+            "give codes of findings, such as account.firewall, with commas between",
+            codes,
+        );
         if time_zone.is_some() && name_suffix.is_none() && retention.is_none() {
             fields.warn("timeZone: not used without nameSuffix or retention");
         }
@@ -64,7 +79,8 @@ impl Options {
             })),
             source,
             pick: given(pick),
-            safety_backup: given(fields.flag("safetyBackup")),
+            safety_backup,
+            ignore: given(ignore).unwrap_or_default(),
         }
     }
 
@@ -107,12 +123,16 @@ impl Options {
 
     /// A problem for each that is set and that this version does not carry out.
     pub(super) fn not_carried_out(&self) -> Vec<Problem> {
-        [("callbackUrl", self.callback_url.is_some()), ("safetyBackup", self.safety_backup.is_some())]
-            .into_iter()
-            .filter(|(_, is_set)| *is_set)
-            .map(|(field, _)| Problem::not_carried_out(field))
-            .collect()
+        self.callback_url.iter().map(|_| Problem::not_carried_out("callbackUrl")).collect()
     }
+}
+
+/// Codes with commas between them: small letters, digits, dots and dashes.
+fn codes(text: &str) -> Option<BTreeSet<String>> {
+    let is_part =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
+    let code = |code: &str| (!code.is_empty() && code.bytes().all(is_part)).then(|| code.to_owned());
+    text.split(',').map(|part| code(part.trim())).collect()
 }
 
 /// The rules of a policy. One that was passed over for its spelling would remove what it should keep.

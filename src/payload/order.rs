@@ -67,6 +67,8 @@ pub(super) fn read(
         retention: None,
         source: None,
         e_tag: None,
+        ignore: std::collections::BTreeSet::new(),
+        safety_backup: false,
     };
     Ok((plan, Credentials { client_secret, access_key }))
 }

@@ -4,7 +4,13 @@ use std::{fmt::Debug, str::FromStr};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::{Timestamp, tz::TimeZone};
-use proptest::{collection::vec, option, prelude::*, sample::select, string::string_regex};
+use proptest::{
+    collection::{btree_set, vec},
+    option,
+    prelude::*,
+    sample::select,
+    string::string_regex,
+};
 use serde_json::{Value, json};
 
 use super::*;
@@ -53,6 +59,7 @@ fn print(payload: &Payload) -> Value {
         "backup": options.pick.map(|pick| if pick.verified { "latest-verified" } else { "latest" }),
         "at": options.pick.and_then(|pick| pick.until),
         "safetyBackup": options.safety_backup,
+        "ignore": (!options.ignore.is_empty()).then(|| Vec::from_iter(options.ignore.iter().cloned()).join(", ")),
     })
 }
 
@@ -180,7 +187,10 @@ fn fit(mut payload: Payload) -> Payload {
     options.name_suffix =
         options.name_suffix.take().filter(|suffix| plan.kind == Kind::Backup && suffix.check(plan).is_ok());
     match plan.kind {
-        Kind::Backup => (options.source, options.pick) = (None, None),
+        Kind::Backup => {
+            (options.source, options.pick) = (None, None);
+            options.safety_backup = options.safety_backup.map(|_| false);
+        }
         Kind::Restore => options.retention = None,
     }
     if options.pick.is_some() {
@@ -202,10 +212,22 @@ fn options() -> impl Strategy<Value = Options> {
         option::of(name::<ServiceName>("source")),
         option::of(pick),
         any::<Option<bool>>(),
+        btree_set("[a-z0-9.-]{1,20}", 0..3),
     )
-        .prop_map(|(name_suffix, time_zone, retention, callback_url, source, pick, safety_backup)| {
-            Options { name_suffix, time_zone, retention, callback_url, source, pick, safety_backup }
-        })
+        .prop_map(
+            |(name_suffix, time_zone, retention, callback_url, source, pick, safety_backup, ignore)| {
+                Options {
+                    name_suffix,
+                    time_zone,
+                    retention,
+                    callback_url,
+                    source,
+                    pick,
+                    safety_backup,
+                    ignore,
+                }
+            },
+        )
 }
 
 fn payload() -> impl Strategy<Value = Payload> {
@@ -226,6 +248,8 @@ fn payload() -> impl Strategy<Value = Payload> {
                     retention: None,
                     source: None,
                     e_tag: None,
+                    ignore: std::collections::BTreeSet::new(),
+                    safety_backup: false,
                 },
                 credentials: Credentials { client_secret, access_key },
                 options,

@@ -19,6 +19,8 @@ pub enum Confirmation {
     Operation,
     /// Only `"confirm": "RESTORE <apimInstance>"`.
     Phrase,
+    /// Not at all: nothing is restored, somebody only wants to know what would be.
+    None,
 }
 
 impl RestorePolicy {

@@ -206,6 +206,13 @@ struct Body {
     /// Of a restore: the newest recovery point that was started up to this instant.
     #[schemars(extend("format" = "date-time"), example = &"2026-11-30T01:00:00Z")]
     at: Option<String>,
-    /// Known, but not carried out by this version: back up the service before it is overwritten.
+    /// Of a restore: back the service up before it is overwritten. Without that backup, verified, nothing is restored.
     safety_backup: Option<bool>,
+    /// Codes of findings, with commas between, that are not to keep it from its start though they would.
+    #[schemars(
+        regex(pattern = r"^[a-z0-9.-]+(, *[a-z0-9.-]+)*$"),
+        example = &"tier.unsupported",
+        example = &"firewall.bypass, backup.tier"
+    )]
+    ignore: Option<String>,
 }

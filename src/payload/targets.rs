@@ -88,6 +88,7 @@ fn target(name: Read<TargetName>, default: Option<&Schedule>, fields: &mut Field
     }
     let (mut plan, credentials) = order?;
     let zone = zone?.unwrap_or(TimeZone::UTC);
+    plan.ignore = options.ignore;
     plan.retention = options.retention.map(|rules| Policy { rules, time_zone: zone.clone() });
     let target = Target {
         name: name?,

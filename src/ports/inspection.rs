@@ -27,10 +27,10 @@ pub trait Inspection: Debug + Send + Sync {
         access: &Access,
     ) -> Result<(ServiceStatus, Inventory), ReadError>;
 
-    /// How many there are of what a backup carries.
+    /// How many there are of what a backup carries. Every revision of an API counts.
     async fn counts(&self, service: &ServiceId, access: &Access) -> Result<Counts, ReadError>;
 
-    /// How many workspaces it has; none where its api-version knows none.
+    /// How many workspaces it has; none where its api-version, or its tier, knows none.
     async fn workspaces(&self, service: &ServiceId, access: &Access) -> Result<u64, ReadError>;
 
     async fn diagnostics(&self, service: &ServiceId, access: &Access) -> Result<Vec<Diagnostic>, ReadError>;
@@ -75,6 +75,7 @@ pub trait Inspection: Debug + Send + Sync {
     /// The methods that the account's blob service allows other origins; none: CORS is off.
     async fn cors_methods(&self, account_id: &str, access: &Access) -> Result<Vec<String>, ReadError>;
 
+    /// Whether the account has this container. That there is no such account is an error.
     async fn container_exists(
         &self,
         account_id: &str,
@@ -82,7 +83,7 @@ pub trait Inspection: Debug + Send + Sync {
         access: &Access,
     ) -> Result<bool, ReadError>;
 
-    /// Role assignments of a principal at, above and below a scope.
+    /// Role assignments of a principal at, above and below a scope. Not those of groups that it is in.
     async fn roles(
         &self,
         scope: &str,
@@ -93,7 +94,9 @@ pub trait Inspection: Debug + Send + Sync {
     /// Whether the service's gateway answers. Sends no token.
     async fn probe(&self, gateway_url: &str) -> Probe;
 
-    /// Changes the identities of a service; where to ask how that fares, if it is not over at once.
+    /// Changes the identities of a service; where to ask how that fares, if it is not over at once. Sent once, or
+    /// again after a 401. [`ReadError::Transient`]: the service is busy, or Azure may have taken the change: look at
+    /// the service before it is sent again.
     async fn change_identity(
         &self,
         service: &ServiceId,

@@ -12,10 +12,13 @@ use uuid::Uuid;
 use super::{
     Records,
     claims::digest,
+    snapshots,
     store::{AT_ONCE, Header, Store},
 };
 use crate::{
-    domain::{BlobRef, ContainerRef, Deleted, OperationId, RecoveryPoint, Seen, ServiceName, Verification},
+    domain::{
+        BlobRef, ContainerRef, Deleted, OperationId, RecoveryPoint, Seen, ServiceName, Snapshot, Verification,
+    },
     ports::{Catalog, Mark, Points, RecordsError},
 };
 
@@ -183,6 +186,25 @@ impl Catalog for Records {
         }
         Ok(None)
     }
+
+    async fn record_snapshot(&self, id: OperationId, snapshot: &Snapshot) -> Result<(), RecordsError> {
+        snapshots::record(&self.store, id, snapshot).await
+    }
+
+    async fn snapshot(
+        &self,
+        service: &ServiceName,
+        id: OperationId,
+    ) -> Result<Option<Snapshot>, RecordsError> {
+        snapshots::read(&self.store, service, id).await
+    }
+
+    async fn newest_snapshot(
+        &self,
+        service: &ServiceName,
+    ) -> Result<Option<(OperationId, Snapshot)>, RecordsError> {
+        snapshots::newest(&self.store, service).await
+    }
 }
 
 pub(super) fn folder(service: &ServiceName) -> Path {
@@ -218,13 +240,17 @@ pub(super) fn parts(path: &Path) -> Option<(OperationId, String)> {
 }
 
 /// Whoever is first writes it; others would write the same.
-async fn write<T: Serialize + Sync>(store: &Store, path: &Path, content: &T) -> Result<(), RecordsError> {
+pub(super) async fn write<T: Serialize + Sync>(
+    store: &Store,
+    path: &Path,
+    content: &T,
+) -> Result<(), RecordsError> {
     let header = Header::new();
     let writer = header.writer;
     store.create(path, &File { header, content }, writer).await.map(drop)
 }
 
-async fn read<T: DeserializeOwned>(store: &Store, path: &Path) -> Result<Option<T>, RecordsError> {
+pub(super) async fn read<T: DeserializeOwned>(store: &Store, path: &Path) -> Result<Option<T>, RecordsError> {
     Ok(store.read::<File<T>>(path).await?.map(|file| file.content))
 }
 

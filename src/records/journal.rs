@@ -1,6 +1,9 @@
 //! Operations: their entries, what is kept while they are open, and their history.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
+use futures::{StreamExt as _, stream};
 use jiff::{Timestamp, tz::TimeZone};
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
@@ -11,7 +14,7 @@ use super::{
     Records, chain,
     chain::Holder,
     claims, prune, slots,
-    store::{Created, place},
+    store::{AT_ONCE, Created, place},
 };
 use crate::{
     domain::{
@@ -19,7 +22,7 @@ use crate::{
         ServiceName, TargetName,
     },
     keys::Seal,
-    ports::{Appended, Cause, Claim, Hold, Journal, Opening, Pruned, RecordsError, Since},
+    ports::{Appended, Cause, Claim, Ended, Hold, Journal, Opening, Pruned, RecordsError, Since},
 };
 
 /// `open/{id}`
@@ -76,6 +79,16 @@ struct History {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failure: Option<String>,
 }
+
+impl History {
+    fn ended(self) -> Ended {
+        let Self { id, kind, phase, opened, started, closed, .. } = self;
+        Ended { id, kind, phase, opened, started, closed }
+    }
+}
+
+/// How many ends of operations are read at once.
+const HISTORY: usize = 200;
 
 #[async_trait]
 impl Journal for Records {
@@ -244,6 +257,21 @@ impl Journal for Records {
             self.store.delete(&kept_path(operation.id, attempt.id)).await?;
         }
         Ok(())
+    }
+
+    async fn history(&self, service: &ServiceName) -> Result<Vec<Ended>, RecordsError> {
+        let mut newest = BTreeMap::new();
+        for path in self.store.list(&Path::from(format!("history/{}", service.key()))).await? {
+            // Names sort by operation, and then by entry: the last is how it ended.
+            let id = path.filename().and_then(|name| name.split('.').next()?.parse::<OperationId>().ok());
+            newest.extend(id.map(|id| (id, path)));
+        }
+        let newest: Vec<_> = newest.into_values().rev().take(HISTORY).collect();
+        let read = newest.iter().map(|path| self.store.read::<History>(path));
+        let read: Vec<_> = stream::iter(read.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await;
+        // One that cannot be read tells nothing, and stops nothing.
+        let ended = read.into_iter().filter_map(|history| history.ok().flatten());
+        Ok(ended.map(History::ended).collect())
     }
 
     async fn claim_pruning(&self, now: Timestamp) -> Result<bool, RecordsError> {

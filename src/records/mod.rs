@@ -9,6 +9,7 @@ mod journal;
 mod location;
 mod prune;
 mod slots;
+mod snapshots;
 mod state_key;
 mod store;
 #[cfg(test)]

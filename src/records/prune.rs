@@ -13,6 +13,7 @@ use super::{
     Records,
     catalog::{self, DELETED, PASSING},
     claims::{Key, SLOT},
+    snapshots,
     store::{AT_ONCE, Created, Header, Store},
 };
 use crate::{
@@ -46,6 +47,7 @@ pub(super) async fn prune(records: &Records, before: Timestamp) -> Result<Pruned
     keys(records, before, &mut pruned).await?;
     let store = &records.store;
     let mut old = slots(store, before).await?;
+    old.extend(snapshots::old(store, before).await?);
     old.extend(history(store, before).await?);
     let marks = store.list(&Path::from("pruned")).await?;
     old.extend(marks.into_iter().filter(|mark| is_before(mark, before, DAY)));

@@ -18,8 +18,8 @@ use super::{
 use crate::{
     app::{App, Gate},
     domain::Kind,
-    payload::{self, Order, Parsed},
-    workflows::{self, Cause, Error, IfBusy, Opened, RecordsError},
+    payload::{self, Confirmation, Order, Parsed},
+    workflows::{self, Access, Cause, Error, IfBusy, Opened, RecordsError},
 };
 
 /// Of an `Idempotency-Key`, in characters.
@@ -35,16 +35,26 @@ pub(super) async fn start(
     require_json(&parts.headers)?;
     let body = read_body(body, PAYLOAD_LIMIT).await?;
     let app = gate.app().await?;
+    let asks =
+        |name: &str| query_value(&parts.uri, name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let only_plans = kind == Kind::Restore && asks("plan");
+    let mut policy = app.restore_policy.clone();
+    if only_plans {
+        policy.confirm = Confirmation::None;
+    }
     let Parsed { payload, mut warnings } =
-        payload::parse(kind, &body, &app.restore_policy, app.targets()).map_err(ProblemDetails::invalid)?;
-    let Order { plan, choice, credentials } = payload.into_order().map_err(ProblemDetails::invalid)?;
+        payload::parse(kind, &body, &policy, app.targets()).map_err(ProblemDetails::invalid)?;
+    let order = payload.into_order().map_err(ProblemDetails::invalid)?;
+    if only_plans {
+        return plan(&app, order, warnings).await;
+    }
+    let Order { plan, choice, credentials } = order;
     let link = Link::new(&app, &parts.headers, &parts.uri)?;
     let cause = match key(kind, &parts, &body, &app)? {
         Some(key) => key,
         None => Cause::request(&plan, &choice),
     };
-    let may_queue = query_value(&parts.uri, "queue").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    let if_busy = if may_queue { IfBusy::Wait } else { IfBusy::Refuse };
+    let if_busy = if asks("queue") { IfBusy::Wait } else { IfBusy::Refuse };
     // What was asked for before is not chosen again: its key tells.
     let plan = if workflows::is_claimed(app.ports(), &cause, &plan).await.map_err(refused)? {
         plan
@@ -69,6 +79,20 @@ pub(super) async fn start(
         (header::RETRY_AFTER, link.retry_after(&operation).to_string()),
     ];
     Ok((StatusCode::ACCEPTED, headers, answer.to_string()).into_response())
+}
+
+/// What a restore would do; starts nothing.
+async fn plan(app: &App, order: Order, warnings: Vec<String>) -> Result<Response, ProblemDetails> {
+    let Order { plan, choice, credentials } = order;
+    let key = credentials.access_key.as_ref();
+    let plan = workflows::choose(app.ports(), plan, &choice, key).await.map_err(refused)?;
+    let access = Access { caller: plan.caller.clone(), credentials };
+    let preview = Box::pin(workflows::preview(app.ports(), &plan, &access)).await.map_err(refused)?;
+    let blocked = preview.is_blocked(&plan);
+    let mut answer = serde_json::to_value(&preview).unwrap_or_default();
+    answer["blocked"] = blocked.into();
+    answer["warnings"] = warnings.into();
+    Ok(([(header::CONTENT_TYPE, "application/json")], answer.to_string()).into_response())
 }
 
 /// What makes a repetition of this request one with it for ever: the caller's key, if there is one.

@@ -11,14 +11,16 @@ use jiff::Timestamp;
 use super::{
     Error,
     open::finish_opening,
+    preflight::{Scope, deleted, preflight},
     record::{again, closed, failed, last, log, record, record_answer, record_kept_answer, then},
-    recover,
+    recover, safety,
     verify::{self, Sighted},
 };
 use crate::{
     domain::{
         Answer, AttemptId, AzureError, BlobLook, Caller, Credentials, Entry, Event, Failure, FailureKind,
-        Kind, MAX_WATCH, Operation, OperationId, POST_MARGIN, POST_TIMEOUT, Phase, Tier, later,
+        Finding, Kind, MAX_WATCH, Operation, OperationId, POST_MARGIN, POST_TIMEOUT, Phase, Tier, later,
+        preflight::unreachable,
     },
     ports::{Access, Appended, Hold, Order, Poll, Ports, ReadError, RecordsError},
 };
@@ -79,12 +81,16 @@ pub(super) async fn advance(ports: &Ports, id: OperationId, turn: Turn<'_>) -> R
 /// Pending: under the lock, with the service seen idle and then the blob, one POST.
 async fn start(ports: &Ports, entry: Entry, may_start: &(dyn Fn() -> bool + Sync)) -> Result<Step, Error> {
     let operation = &entry.operation;
-    let (id, plan) = (operation.id, &operation.plan);
+    let id = operation.id;
     let unreached = |source| Error::Records { action: "starting", id, source };
     if later(ports.azure.now(), POST_TIMEOUT) > operation.deadline {
         let why = operation.waiting.as_deref().unwrap_or("nobody was there to start it in time");
         let reason = format!("its deadline leaves no time for a start: {why}");
         return record(ports, entry, Event::Skipped { reason }).await;
+    }
+    if let Some(finding) = operation.blocked_by() {
+        let event = blocked_by(finding.clone());
+        return record(ports, entry, event).await;
     }
     let credentials = match ports.journal.credentials(operation).await {
         Ok(credentials) => credentials,
@@ -97,6 +103,7 @@ async fn start(ports: &Ports, entry: Entry, may_start: &(dyn Fn() -> bool + Sync
         Err(error @ RecordsError::Corrupt { .. }) => return wait(ports, entry, error.to_string()).await,
         Err(source) => return Err(unreached(source)),
     };
+    let plan = &operation.plan;
     let access = Access { caller: plan.caller.clone(), credentials };
     // What cannot work is said at once, not after the service was waited for.
     match ports.azure.prepare(plan, &access).await {
@@ -104,6 +111,12 @@ async fn start(ports: &Ports, entry: Entry, may_start: &(dyn Fn() -> bool + Sync
         Err(ReadError::Transient(error)) => return wait(ports, entry, error.to_string()).await,
         Err(ReadError::Definite(error)) => return record(ports, entry, refused(error)).await,
     }
+    let entry = match safety::stage(ports, entry, &access).await? {
+        Ok(step) => return Ok(step),
+        Err(entry) => entry,
+    };
+    let operation = &entry.operation;
+    let plan = &operation.plan;
     match ports.journal.hold(operation, ports.azure.now()).await {
         Ok(Hold::Ours) => {}
         Ok(Hold::Theirs(other)) => {
@@ -114,12 +127,26 @@ async fn start(ports: &Ports, entry: Entry, may_start: &(dyn Fn() -> bool + Sync
         Err(error @ RecordsError::Corrupt { .. }) => return wait(ports, entry, error.to_string()).await,
         Err(source) => return Err(unreached(source)),
     }
-    let tier = match ports.azure.service(&plan.service, &access).await {
-        Ok(service) if service.is_idle() => service.tier,
-        Ok(service) => return wait(ports, entry, format!("the service is busy: it is {service}")).await,
+    let (status, inventory) = match ports.inspection.inventory(&plan.service, &access).await {
+        Ok(read) => read,
         Err(ReadError::Transient(error)) => return wait(ports, entry, error.to_string()).await,
-        Err(ReadError::Definite(error)) => return record(ports, entry, refused(error)).await,
+        Err(ReadError::Definite(error)) => {
+            let deleted = deleted(&*ports.inspection, plan, &access, &error).await;
+            let blocked = deleted.map(|deleted| unreachable(plan, &error, Some(&deleted)));
+            return record(ports, entry, blocked.map_or_else(|| refused(error), blocked_by)).await;
+        }
     };
+    // Once, and not after it has waited for hours: then Azure tells.
+    if operation.waits == 0 && operation.attempts.is_empty() && operation.findings.is_empty() {
+        let findings = Box::pin(preflight(ports, plan, &access, &inventory, Scope::WithoutSource)).await;
+        if !findings.is_empty() {
+            return record(ports, entry, Event::Checked { findings }).await;
+        }
+    }
+    if !status.is_idle() {
+        return wait(ports, entry, format!("the service is busy: it is {status}")).await;
+    }
+    let tier = inventory.tier;
     if plan.kind == Kind::Backup {
         // Before the bytes are there: whoever finds them must know whose they may be.
         ports.catalog.own(&plan.blob, &plan.service.name).await.map_err(unreached)?;
@@ -129,7 +156,7 @@ async fn start(ports: &Ports, entry: Entry, may_start: &(dyn Fn() -> bool + Sync
         Kind::Restore => match verify::sight(ports, operation, &access, tier.as_ref()).await? {
             Sighted::Fit(blob) => blob,
             Sighted::Wait { reason } => return wait(ports, entry, reason).await,
-            Sighted::Unfit(error) => return record(ports, entry, refused(error)).await,
+            Sighted::Unfit(finding) => return record(ports, entry, blocked_by(finding)).await,
         },
     };
     Box::pin(post(ports, entry, &access, (tier, blob), may_start)).await
@@ -249,4 +276,8 @@ fn last_chance(operation: &Operation) -> Timestamp {
 
 fn refused(error: AzureError) -> Event {
     failed(Failure { kind: FailureKind::Refused, error })
+}
+
+pub(super) fn blocked_by(finding: Finding) -> Event {
+    failed(Failure { kind: FailureKind::Blocked, error: finding.into_error() })
 }

@@ -83,6 +83,28 @@ impl Driver {
         until: Timestamp,
         mut watch: impl FnMut(&Operation),
     ) -> Option<Result<Step, Error>> {
+        let mut over = None;
+        loop {
+            let followed = self.follow(id, until, &mut watch, over).await?;
+            let Ok(Step { operation, next: Next::At(_) }) = &followed else { return Some(followed) };
+            let first = operation.waits_for().filter(|first| Some(*first) != over);
+            let Some(first) = first else { return Some(followed) };
+            match self.follow(first, until, &mut watch, None).await {
+                Some(Ok(Step { next: Next::Closed, .. })) => over = Some(first),
+                _ => return Some(followed),
+            }
+        }
+    }
+
+    /// The same for one operation, which ends also where it waits for another one that nobody in this process drives
+    /// and that is not `over`.
+    async fn follow(
+        &self,
+        id: OperationId,
+        until: Timestamp,
+        watch: &mut impl FnMut(&Operation),
+        over: Option<OperationId>,
+    ) -> Option<Result<Step, Error>> {
         let _claim = Claim::take(&self.driven, id)?;
         let mut failures = 0;
         let mut last = None;
@@ -95,6 +117,10 @@ impl Driver {
                     failures = 0;
                     watch(&step.operation);
                     let Next::At(at) = step.next else { return Some(Ok(step)) };
+                    let first = step.operation.waits_for().filter(|first| Some(*first) != over);
+                    if first.is_some_and(|first| !lock(&self.driven).contains(&first)) {
+                        return Some(Ok(step));
+                    }
                     // How long is a question of Azure's time, whether we stay so long one of ours.
                     let pause = at.duration_since(self.ports.azure.now()).try_into().unwrap_or_default();
                     if later(self.ports.clock.now(), pause) > until {

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{ContainerRef, IllegalEvent, OperationId, ServiceName, TargetName},
-    ports::RecordsError,
+    ports::{ReadError, RecordsError},
 };
 
 /// Why a workflow stopped.
@@ -44,6 +44,25 @@ pub enum Error {
         #[source]
         source: RecordsError,
     },
+    #[error("the standby {service} cannot be read")]
+    UnreadStandby {
+        service: ServiceName,
+        #[source]
+        source: ReadError,
+    },
+    #[error("the primary {service} cannot be read, and no backup of it has left a snapshot")]
+    UnreadPrimary {
+        service: ServiceName,
+        #[source]
+        source: ReadError,
+    },
+    #[error("the primary {service} cannot be read ({unread}), nor its newest snapshot")]
+    UnreadSnapshot {
+        service: ServiceName,
+        unread: String,
+        #[source]
+        source: RecordsError,
+    },
     #[error("operation {id} is in a state from which it cannot go on")]
     Illegal {
         id: OperationId,
@@ -61,6 +80,9 @@ impl Error {
                 | Self::Schedule { source: RecordsError::Store { .. }, .. }
                 | Self::Catalog { source: RecordsError::Store { .. }, .. }
                 | Self::Sweep { .. }
+                | Self::UnreadStandby { source: ReadError::Transient(_), .. }
+                | Self::UnreadPrimary { source: ReadError::Transient(_), .. }
+                | Self::UnreadSnapshot { source: RecordsError::Store { .. }, .. }
         )
     }
 }

@@ -2,41 +2,48 @@
 
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::{StreamExt as _, future::join};
 
 use super::{
     Error,
     advance::{Step, access_for_watching},
+    aftermath,
     record::{again, record},
+    snapshot,
 };
 use crate::{
     domain::{
-        AzureError, BlobLook, BlobRef, Entry, Event, Kind, Operation, RecoveryPoint, Tier, Verdict,
-        Verification, nearest, objection, standing,
+        BlobLook, BlobRef, Entry, Event, Finding, Kind, Operation, Plan, RecoveryPoint, Secret, Tier,
+        Verdict, Verification, nearest, objection, preflight::Source, standing,
     },
     ports::{Access, Ports, RecordsError},
 };
 
 /// Between two looks at a blob that should be there.
-const PAUSE: Duration = Duration::from_secs(15);
+pub(super) const PAUSE: Duration = Duration::from_secs(15);
 
 /// Of how many blobs the nearest names are told.
 const MOST_NAMES: usize = 20_000;
 
 /// Verifying: one look.
 pub(super) async fn verify(ports: &Ports, entry: Entry) -> Result<Step, Error> {
-    let operation = &entry.operation;
-    if operation.plan.kind == Kind::Restore {
-        let reason = "this version does not look at the service after a restore";
-        let verification = Verification::unverified(reason);
-        return record(ports, entry, Event::Verified { verification }).await;
+    match entry.operation.plan.kind {
+        Kind::Backup => verify_backup(ports, entry).await,
+        Kind::Restore => aftermath::verify(ports, entry).await,
     }
+}
+
+async fn verify_backup(ports: &Ports, entry: Entry) -> Result<Step, Error> {
+    let operation = &entry.operation;
     let access = access_for_watching(ports, operation).await?;
     let look = ports.blobs.look(&operation.plan.blob, access.credentials.access_key.as_ref()).await;
     let event = match operation.verdict(&look, ports.azure.now(), PAUSE) {
         Verdict::LookAgain => return Ok(again(ports, entry, PAUSE)),
         Verdict::Record(event) => event,
     };
+    if matches!(event, Event::Verified { .. }) {
+        keep_snapshot(ports, operation, &access).await;
+    }
     let Event::Verified { verification: Verification::Verified { blob } } = event else {
         return record(ports, entry, event).await;
     };
@@ -54,6 +61,22 @@ pub(super) async fn verify(ports: &Ports, entry: Entry) -> Result<Step, Error> {
     record(ports, entry, Event::Verified { verification }).await
 }
 
+/// What the backup does not carry is kept beside it, as it is now. No backup fails for the lack of it.
+async fn keep_snapshot(ports: &Ports, operation: &Operation, access: &Access) {
+    let Operation { id, plan, .. } = operation;
+    let now = ports.azure.now();
+    let snapshot = match Box::pin(snapshot::take(&*ports.inspection, &plan.service, access, now)).await {
+        Ok(snapshot) => snapshot,
+        Err(error) => {
+            tracing::warn!(operation.id = %id, azure.error = %error, "what the backup does not carry could not be read");
+            return;
+        }
+    };
+    if let Err(error) = ports.catalog.record_snapshot(*id, &snapshot).await {
+        tracing::warn!(operation.id = %id, error = &error as &dyn std::error::Error, "what the backup does not carry could not be kept");
+    }
+}
+
 /// Whether a restore may start.
 pub(super) enum Sighted {
     /// With what was seen.
@@ -62,7 +85,7 @@ pub(super) enum Sighted {
     Wait {
         reason: String,
     },
-    Unfit(AzureError),
+    Unfit(Finding),
 }
 
 /// Looks at what a restore is to read, right before it starts. Its marker is in the records by now: whoever wants to
@@ -85,28 +108,42 @@ pub(super) async fn sight(
     if let (Some(e_tag), BlobLook::Present(seen)) = (&operation.plan.e_tag, &look)
         && !seen.has(e_tag)
     {
-        let error = AzureError::local(format!("{blob} was overwritten since this restore chose it"));
+        let text = format!("{blob} was overwritten since this restore chose it");
         let remedy = "choose again; or name the blob as backupName, to restore what is there now";
-        return Ok(Sighted::Unfit(error.with_remedy(remedy)));
+        return Ok(Sighted::Unfit(Finding::blocks("backup.overwritten", text, remedy)));
     }
-    // Without the catalogue its tier is not known, and its age is the blob's: no reason to keep anybody from a restore.
-    let point = recovery_point(ports, operation).await.unwrap_or_else(|error| {
-        tracing::warn!(operation.id = %id, error = &error as &dyn std::error::Error, "the catalogue cannot be read; restoring without");
-        None
-    });
-    let Some(error) = objection(blob, &look, point.as_ref(), tier, ports.azure.now()) else {
+    let point = known(ports, &operation.plan).await;
+    let objection = objection(blob, &look, point.as_ref(), tier, now);
+    let Some(mut finding) = objection.filter(|finding| !operation.plan.ignores(finding)) else {
         return Ok(Sighted::Fit(look));
     };
-    let error = match (error.remedy.is_some(), look) {
-        (false, BlobLook::Absent) => error.with_remedy(&alike(ports, blob, key).await),
-        _ => error,
-    };
-    Ok(Sighted::Unfit(error))
+    if look == BlobLook::Absent {
+        finding.remedy = alike(ports, blob, key).await;
+    }
+    Ok(Sighted::Unfit(finding))
 }
 
-/// What the catalogue knows of the blob of a restore, whoever's backup it is.
-async fn recovery_point(ports: &Ports, operation: &Operation) -> Result<Option<RecoveryPoint>, RecordsError> {
-    let blob = &operation.plan.blob;
+/// What a restore is to read, as far as it can be seen.
+pub(super) async fn source(ports: &Ports, plan: &Plan, key: Option<&Secret>) -> Source {
+    let (look, point) = join(ports.blobs.look(&plan.blob, key), known(ports, plan)).await;
+    Source { look, point }
+}
+
+/// What the catalogue knows of the blob of a restore. Without it the backup's tier is not known, and its age is the
+/// blob's: no reason to keep anybody from a restore.
+pub(super) async fn known(ports: &Ports, plan: &Plan) -> Option<RecoveryPoint> {
+    recovery_point(ports, &plan.blob).await.unwrap_or_else(|error| {
+        tracing::warn!(
+            blob = %plan.blob,
+            error = &error as &dyn std::error::Error,
+            "the catalogue cannot be read; restoring without"
+        );
+        None
+    })
+}
+
+/// The recovery point that a blob is, whoever's backup.
+async fn recovery_point(ports: &Ports, blob: &BlobRef) -> Result<Option<RecoveryPoint>, RecordsError> {
     let mut points = Vec::new();
     for service in ports.catalog.owners(blob).await? {
         points.extend(ports.catalog.points(&service, None).await?.points);
@@ -116,7 +153,7 @@ async fn recovery_point(ports: &Ports, operation: &Operation) -> Result<Option<R
 }
 
 /// What to do about a name that is not there.
-async fn alike(ports: &Ports, blob: &BlobRef, key: Option<&crate::domain::Secret>) -> String {
+pub(super) async fn alike(ports: &Ports, blob: &BlobRef, key: Option<&Secret>) -> String {
     let container = blob.place();
     let mut listed = ports.blobs.list(&container, key);
     let mut names = Vec::new();

@@ -56,7 +56,10 @@ async fn a_backup_whose_records_are_in_a_container_survives_a_restart() {
     bed.settle().await;
     let listed = container.store().list_with_delimiter(Some(&Path::from("deep/down"))).await.unwrap();
     let names: Vec<_> = listed.common_prefixes.iter().filter_map(Path::filename).collect();
-    assert_eq!(names, ["catalog", "history", "locks", "operations", "owners", "pruned", "requests"]);
+    assert_eq!(
+        names,
+        ["catalog", "history", "locks", "operations", "owners", "pruned", "requests", "snapshots"]
+    );
 }
 
 #[tokio::test]

@@ -180,12 +180,12 @@ async fn a_restore_of_a_name_that_is_not_there_fails_before_its_start_with_the_n
     }
     let asked = |name: &str| but(seed("restore"), &json!({ "backupName": name }));
     let ended = bed.run("/api/restore", &asked("apimbackup_20261121")).await;
-    assert_failed(&ended, "refused", "apimdrstorage/backup/apimbackup_20261121 is not there");
+    assert_failed(&ended, "blocked", "apimdrstorage/backup/apimbackup_20261121 is not there");
     let remedy = ended.json()["failure"]["error"]["remedy"].as_str().unwrap().to_owned();
     let near = "apimdrstorage/backup has apimbackup_20261120, apimbackup_20261119, apimbackup_20261118";
     assert!(remedy.contains(near) && !remedy.contains("zebra"), "{remedy}");
     let ended = bed.run("/api/restore", &asked("quite-another")).await;
-    assert_failed(&ended, "refused", "quite-another is not there");
+    assert_failed(&ended, "blocked", "quite-another is not there");
     assert_eq!(bed.emulator.posts("restore"), 0);
 }
 
@@ -198,17 +198,17 @@ async fn a_restore_of_an_old_an_empty_or_an_unfit_backup_fails_before_its_start(
     let standby = but(seed("restore"), &json!({ "apimInstance": accounts::STANDBY }));
 
     let ended = bed.run("/api/restore", &but(standby.clone(), &json!({ "backupName": "empty" }))).await;
-    assert_failed(&ended, "refused", "apimdrstorage/backup/empty is empty");
+    assert_failed(&ended, "blocked", "apimdrstorage/backup/empty is empty");
 
     bed.emulator.with_service(accounts::STANDBY, |service| service.tier = "Premium".into());
     let ended = bed.run("/api/restore", &standby).await;
-    assert_failed(&ended, "refused", "is of the tier Developer, the service is of the tier Premium");
+    assert_failed(&ended, "blocked", "is of the tier Developer, the service is of the tier Premium");
     bed.emulator.with_service(accounts::STANDBY, |service| service.tier = "Developer".into());
 
     bed.advance(Duration::from_hours(31 * 24));
     for name in ["apimbackup", "foreign"] {
         let ended = bed.run("/api/restore", &but(standby.clone(), &json!({ "backupName": name }))).await;
-        assert_failed(&ended, "refused", "is 31 days old, and API Management restores none that is older");
+        assert_failed(&ended, "blocked", "is 31 days old, and API Management restores none that is older");
     }
     assert_eq!(bed.emulator.posts("restore"), 0);
 }

@@ -2,7 +2,7 @@
 //! they fare.
 //!
 //! Knows nothing of operations and their journal: one call, one answer. What an answer means is decided in
-//! [`lro`], without I/O.
+//! [`lro`], without I/O. What else is read is in [`inspect`].
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,10 +18,11 @@ use super::{
     storage::Storage,
 };
 use crate::{
-    domain::{Answer, AzureError, Continuation, Credentials, Kind, Plan, Secret, ServiceId, ServiceStatus},
+    domain::{Answer, AzureError, Continuation, Credentials, Plan, Secret, ServiceId, ServiceStatus},
     ports::{Access, ApiManagement, Clock, Order, Poll, ReadError},
 };
 
+mod inspect;
 mod lro;
 mod wire;
 
@@ -83,22 +84,23 @@ impl Arm {
         Storage::new(self.tokens.clone(), self.clock.clone())
     }
 
-    fn url(&self, service: &ServiceId, action: Option<Kind>) -> Result<Url, AzureError> {
-        let segments = [
-            "subscriptions",
-            service.subscription.as_str(),
-            "resourceGroups",
-            service.resource_group.as_str(),
-            "providers",
-            "Microsoft.ApiManagement",
-            "service",
-            service.name.as_str(),
-        ];
-        let path: Vec<_> =
-            segments.into_iter().chain(action.map(Kind::as_str)).map(urlencoding::encode).collect();
+    /// The URL of what has this path, which is not encoded; `more` is the rest of its query, which is.
+    fn url(&self, path: &str, api_version: &str, more: &str) -> Result<Url, AzureError> {
+        let no_url = |why: &str| AzureError::local(format!("no URL for {path}: {why}"));
+        let segments: Vec<_> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+        // They would lead elsewhere.
+        if segments.iter().any(|segment| [".", ".."].contains(segment)) {
+            return Err(no_url("a part is only dots"));
+        }
+        let path: Vec<_> = segments.into_iter().map(urlencoding::encode).collect();
         let arm = self.endpoints.arm.as_str().trim_end_matches('/');
-        let url = format!("{arm}/{}?api-version={}", path.join("/"), self.api_version);
-        Url::parse(&url).map_err(|error| AzureError::local(format!("no URL for {service}: {error}")))
+        let url = format!("{arm}/{}?api-version={api_version}{more}", path.join("/"));
+        Url::parse(&url).map_err(|error| no_url(&error.to_string()))
+    }
+
+    /// The same below a service, in the api-version of API Management.
+    fn service_url(&self, service: &ServiceId, below: &str) -> Result<Url, AzureError> {
+        self.url(&format!("{service}{below}"), &self.api_version.to_string(), "")
     }
 
     /// Sends the request with a token, and after a 401 once more with a new one.
@@ -181,11 +183,17 @@ impl Arm {
     async fn get(&self, url: Url, access: &Access) -> Result<Response, ReadError> {
         let mut request = Request::get(url);
         request.set_client_id(&Uuid::new_v4());
-        self.exchange(request, access, &|| true).await.map_err(|unanswered| match unanswered {
+        self.exchange(request, access, &|| true).await.map_err(ReadError::from)
+    }
+}
+
+impl From<Unanswered> for ReadError {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
             Unanswered::Token(error) => error,
-            Unanswered::TooLate => ReadError::Transient(AzureError::local(TOO_LATE)),
+            Unanswered::TooLate => Self::Transient(AzureError::local(TOO_LATE)),
             Unanswered::Network(no_answer) => no_answer.into_read_error(),
-        })
+        }
     }
 }
 
@@ -199,7 +207,7 @@ impl ApiManagement for Arm {
     }
 
     async fn service(&self, service: &ServiceId, access: &Access) -> Result<ServiceStatus, ReadError> {
-        let url = self.url(service, None).map_err(ReadError::Definite)?;
+        let url = self.service_url(service, "").map_err(ReadError::Definite)?;
         let response = self.get(url, access).await?;
         if response.status == 200 {
             return wire::service(&response.body).ok_or_else(|| {
@@ -225,7 +233,7 @@ impl ApiManagement for Arm {
         let Order { plan, access, attempt } = order;
         let access_key = access.credentials.access_key.as_ref();
         let prepared = self
-            .url(&plan.service, Some(plan.kind))
+            .service_url(&plan.service, &format!("/{}", plan.kind.as_str()))
             .and_then(|url| Ok((url, wire::start_body(plan, access_key, self.api_version)?)));
         let (url, body) = match prepared {
             Ok(prepared) => prepared,

@@ -10,32 +10,32 @@ use super::*;
 use crate::domain::RequestIds;
 
 #[derive(Deserialize)]
-struct Recording {
-    name: String,
-    exchanges: Vec<Exchange>,
+pub(super) struct Recording {
+    pub(super) name: String,
+    pub(super) exchanges: Vec<Exchange>,
 }
 
 #[derive(Deserialize)]
-struct Exchange {
-    request: Sent,
-    response: Received,
+pub(super) struct Exchange {
+    pub(super) request: Sent,
+    pub(super) response: Received,
 }
 
 #[derive(Deserialize)]
-struct Sent {
-    method: String,
-    url: String,
+pub(super) struct Sent {
+    pub(super) method: String,
+    pub(super) url: String,
 }
 
 #[derive(Deserialize)]
-struct Received {
-    status: u16,
-    headers: Map<String, Value>,
-    body: Option<String>,
+pub(super) struct Received {
+    pub(super) status: u16,
+    pub(super) headers: Map<String, Value>,
+    pub(super) body: Option<String>,
 }
 
 impl Received {
-    fn response(&self) -> Response {
+    pub(super) fn response(&self) -> Response {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
             let values = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
@@ -56,13 +56,18 @@ impl Received {
     }
 }
 
-/// All recordings; `None`, said aloud, where there are none.
+/// Where the recordings are, if there are any.
 #[expect(clippy::disallowed_methods, reason = "names test data, not a setting")]
-fn recordings() -> Option<Vec<Recording>> {
-    let directory = std::env::var("APIM_DR_RECORDINGS").map_or_else(
+pub(super) fn directory() -> PathBuf {
+    std::env::var("APIM_DR_RECORDINGS").map_or_else(
         |_| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/fixtures/arm-recordings")),
         PathBuf::from,
-    );
+    )
+}
+
+/// All recordings; `None`, said aloud, where there are none.
+pub(super) fn recordings() -> Option<Vec<Recording>> {
+    let directory = directory();
     let Ok(files) = fs::read_dir(&directory) else {
         eprintln!("SKIPPED: no recordings in {}; set APIM_DR_RECORDINGS", directory.display());
         return None;

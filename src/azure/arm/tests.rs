@@ -9,7 +9,7 @@ use crate::{
         cloud::{Cloud, Overrides},
         testing::{ManualClock, Reply, Seen, Server},
     },
-    domain::{AttemptId, BlobRef, Caller, Credentials, StorageAccess},
+    domain::{AttemptId, BlobRef, Caller, Credentials, Kind, StorageAccess},
 };
 
 const SERVICE: &str =
@@ -19,14 +19,14 @@ const BACKUP: &str = "/subscriptions/aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee/resour
                       providers/Microsoft.ApiManagement/service/sampleapim/backup?api-version=2024-05-01";
 
 /// Entra ID and Azure Resource Manager on one port: tokens are `t0`, `t1`, ...
-struct Bed {
-    server: Server,
-    arm: Arm,
+pub(super) struct Bed {
+    pub(super) server: Server,
+    pub(super) arm: Arm,
     clock: Arc<ManualClock>,
 }
 
 impl Bed {
-    async fn start(reply: impl Fn(&Seen) -> Reply + Clone + Send + Sync + 'static) -> Self {
+    pub(super) async fn start(reply: impl Fn(&Seen) -> Reply + Clone + Send + Sync + 'static) -> Self {
         let tokens = Arc::new(AtomicUsize::new(0));
         let server = Server::start(move |_, seen| {
             if seen.target.ends_with("/token") {
@@ -42,7 +42,7 @@ impl Bed {
     }
 
     /// What Azure Resource Manager saw.
-    fn seen(&self) -> Vec<Seen> {
+    pub(super) fn seen(&self) -> Vec<Seen> {
         self.server.seen().into_iter().filter(|seen| !seen.target.ends_with("/token")).collect()
     }
 
@@ -63,7 +63,7 @@ fn arm(url: &str, clock: &Arc<ManualClock>) -> Arm {
     Arm::new(config, clock.clone())
 }
 
-fn access() -> Access {
+pub(super) fn access() -> Access {
     Access {
         caller: Caller::Application {
             tenant: "contoso.onmicrosoft.com".parse().unwrap(),
@@ -76,7 +76,7 @@ fn access() -> Access {
     }
 }
 
-fn plan() -> Plan {
+pub(super) fn plan() -> Plan {
     Plan {
         kind: Kind::Backup,
         service: ServiceId {
@@ -94,6 +94,8 @@ fn plan() -> Plan {
         retention: None,
         source: None,
         e_tag: None,
+        ignore: std::collections::BTreeSet::new(),
+        safety_backup: false,
     }
 }
 

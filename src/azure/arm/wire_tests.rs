@@ -24,6 +24,8 @@ fn plan(access: StorageAccess) -> Plan {
         retention: None,
         source: None,
         e_tag: None,
+        ignore: std::collections::BTreeSet::new(),
+        safety_backup: false,
     }
 }
 

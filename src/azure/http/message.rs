@@ -40,8 +40,12 @@ impl Request {
     }
 
     pub(in crate::azure) fn post(url: Url, content_type: &'static str, body: Bytes, repeat: Repeat) -> Self {
-        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
-        Self::new(Method::POST, url, headers, body, repeat)
+        Self::new(Method::POST, url, typed(content_type), body, repeat)
+    }
+
+    /// A change, which is never sent again.
+    pub(in crate::azure) fn patch(url: Url, content_type: &'static str, body: Bytes) -> Self {
+        Self::new(Method::PATCH, url, typed(content_type), body, Repeat::Never)
     }
 
     pub(in crate::azure) fn new(
@@ -127,6 +131,10 @@ impl Response {
     pub(in crate::azure) fn is_transient(&self) -> bool {
         matches!(self.status, 408 | 429 | 500..)
     }
+}
+
+fn typed(content_type: &'static str) -> HeaderMap {
+    HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))])
 }
 
 /// The body, without what it may echo of the request. The failure of an operation is told with 200 as well; only a

@@ -6,6 +6,7 @@ mod chains;
 mod claims;
 mod failing;
 mod prune;
+mod snapshots;
 mod v1;
 
 use futures::future::join_all;

@@ -159,6 +159,40 @@ async fn recovery_points_of_version_1_are_still_known() {
     assert_eq!(records.frozen(&container, until).await.unwrap(), None);
 }
 
+#[tokio::test]
+async fn snapshots_of_version_1_are_still_known() {
+    let (_copy, records) = copied().await;
+    let service = plan("sampleapim").service;
+    let snapshot = records.snapshot(&service.name, id(0)).await.unwrap().unwrap();
+    assert_eq!(records.newest_snapshot(&service.name).await.unwrap(), Some((id(0), snapshot.clone())));
+    assert_eq!(records.snapshot(&service.name, id(1)).await.unwrap(), None);
+    assert_eq!((snapshot.service, snapshot.taken), (service, "2026-11-21T01:00:01Z".parse().unwrap()));
+    let inventory = snapshot.inventory;
+    assert_eq!((inventory.location.as_str(), inventory.capacity), ("Australia East", Some(2)));
+    assert_eq!(inventory.tier.as_ref().map(|tier| tier.0.as_str()), Some("Premium"));
+    assert_eq!((inventory.zones.len(), inventory.regions[0].capacity), (2, Some(1)));
+    assert!(inventory.identity.system_assigned && inventory.identity.user_assigned.len() == 1);
+    let hostname = &inventory.hostnames[0];
+    assert_eq!((hostname.kind.as_str(), hostname.host.as_str()), ("Proxy", "api.contoso.com"));
+    let certificate = hostname.certificate.as_ref().unwrap();
+    assert_eq!(certificate.thumbprint, "9A8B7C6D5E4F3A2B1C0D9E8F7A6B5C4D3E2F1A0B");
+    assert_eq!(certificate.expiry, Some("2027-06-30T23:59:59Z".parse().unwrap()));
+    assert!(hostname.key_vault.is_some() && hostname.identity_client_id.is_some());
+    assert!(hostname.default_ssl_binding && !hostname.negotiates_client_certificate);
+    assert_eq!(inventory.certificates[0].store, "CertificateAuthority");
+    assert!(inventory.network.is_injected() && inventory.network.public_ip.is_some());
+    assert_eq!(inventory.public_network_access.as_deref(), Some("Enabled"));
+    assert_eq!(inventory.settings["Protocols.Server.Http2"], "True");
+    assert_eq!(inventory.min_api_version.as_deref(), Some("2021-08-01"));
+    assert_eq!((inventory.platform.as_deref(), inventory.gateway_disabled), (Some("stv2"), false));
+    assert_eq!(
+        snapshot.counts.unwrap().named(),
+        [("APIs", 7), ("products", 3), ("subscriptions", 12), ("users", 5)]
+    );
+    assert_eq!(snapshot.diagnostics.unwrap()[0].categories.len(), 2);
+    assert_eq!((snapshot.portal_revision, snapshot.unread.len()), (None, 1));
+}
+
 /// Nothing reads it yet: it has to be what the entry that it is made from says.
 #[tokio::test]
 async fn history_of_version_1_is_what_its_entries_say() {
@@ -207,6 +241,7 @@ fn the_samples_of_the_document_are_these_objects() {
         "requests",
         "retiring",
         "slots",
+        "snapshots",
         "state-key",
     ];
     assert_eq!(kinds, all.into());

@@ -56,7 +56,7 @@ fn check_operation(case: Case, world: &World, operation: &Operation) {
         Phase::Failed => {
             let Some(Failure { kind, .. }) = operation.failure else { panic!("{operation:#?}") };
             match kind {
-                FailureKind::Refused if came_too_late(world, operation) => {}
+                FailureKind::Blocked => assert!(came_too_late(world, operation), "{operation:#?}"),
                 FailureKind::Refused => {
                     assert!(case.replies.contains(&Reply::Refused) && taken == 0, "{operation:#?}");
                 }

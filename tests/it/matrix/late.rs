@@ -79,7 +79,8 @@ async fn late(number: usize) -> bool {
     check(case, &world).await;
     let events: Vec<_> = world.records.entries(given_up.id).await.unwrap();
     let events: Vec<_> = events.iter().map(|entry| entry.event.name()).collect();
-    let expected = ["opened", "started", "seenIdle", "failed", "answered", "completed", "verified"];
+    let expected = ["opened", "started", "seenIdle", "failed", "answered", "completed", "unread", "verified"];
+    // Azure is done with it, but the next one has the service by then.
     assert_eq!(events, expected);
     true
 }

@@ -30,6 +30,7 @@ use object_store::{
 
 use super::{
     fate::{Deed, Fate, Mishap},
+    seen,
     world::{OTHER_GROUP, OTHER_KEY, SETTLE, World, scripted},
 };
 
@@ -77,6 +78,7 @@ impl Process {
         Ports {
             clock: self.clone(),
             azure: self.clone(),
+            inspection: Arc::new(seen::Seen(self.clone())),
             blobs: self.clone(),
             catalog: records.clone(),
             journal: records,

@@ -155,8 +155,9 @@ impl World {
         let id = marker.split('.').next().unwrap().parse().unwrap();
         let last = self.records.last(id).await.unwrap();
         let Some(point) = last.and_then(|entry| RecoveryPoint::of(&entry.operation)) else { return };
-        let known = [self.points().await, self.gone().await].concat();
-        if known.iter().all(|known| known.id != point.id) {
+        let points = self.records.points(&point.service.name, None).await.unwrap().points;
+        let is_it = |known: &RecoveryPoint| known.id == point.id;
+        if !points.iter().any(is_it) && !self.gone().await.iter().any(is_it) {
             self.note([format!("the marker of {id} went, and its recovery point is not in the catalogue")]);
         }
     }

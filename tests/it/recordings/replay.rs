@@ -143,6 +143,13 @@ impl Azure {
         if request.method == Method::GET && asked == service {
             return self.session.service.clone();
         }
+        if is_beside(asked) {
+            let message = "nobody recorded whether this may be read";
+            return Received::json(
+                403,
+                &json!({"error": {"code": "AuthorizationFailed", "message": message}}),
+            );
+        }
         let mut heard = self.heard.lock().unwrap();
         if request.method == Method::HEAD && asked == self.session.blob_path() {
             return self.blob(&heard);
@@ -201,6 +208,16 @@ impl Azure {
             Ok(next)
         }
     }
+}
+
+/// Whether it is a look at what a session is not about.
+fn is_beside(asked: &str) -> bool {
+    let providers = ["/providers/Microsoft.Storage/", "/providers/Microsoft.Insights/"];
+    let lists =
+        ["apis", "products", "subscriptions", "users", "workspaces", "portalRevisions", "networkstatus"];
+    let path = asked.split('?').next().unwrap_or_default();
+    providers.iter().any(|part| asked.contains(part))
+        || lists.iter().any(|list| path.ends_with(&format!("/{list}")))
 }
 
 /// Path and query, byte for byte.

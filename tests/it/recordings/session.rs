@@ -69,6 +69,18 @@ impl Received {
     }
 }
 
+impl Received {
+    /// The gateway's address is a real one.
+    fn without_gateway(mut self) -> Self {
+        let mut body: Value =
+            serde_json::from_str(self.body.as_deref().unwrap_or_default()).unwrap_or_default();
+        if body.pointer_mut("/properties/gatewayUrl").map(Value::take).is_some() {
+            self.body = Some(body.to_string());
+        }
+        self
+    }
+}
+
 /// One backup or restore.
 #[derive(Clone)]
 pub(super) struct Session {
@@ -97,9 +109,10 @@ impl Session {
             location = poll.response.header("location").unwrap_or(location);
         }
         let end = exchanges.last().filter(|end| end.response.status == 200);
+        let service = end.or(recording.exchanges.last()).unwrap().response.clone();
         Self {
             name: format!("{}, exchange {start}", recording.name),
-            service: end.or(recording.exchanges.last()).unwrap().response.clone(),
+            service: service.without_gateway(),
             evened: recording.name.contains("-cli-"),
             exchanges,
         }

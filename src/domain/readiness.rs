@@ -1,0 +1,155 @@
+//! Whether a fail-over would work now.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{Difference, Finding, Impact, RecoveryPoint, Tier};
+
+/// How long before its expiry a recovery point is told of, if there is no newer one.
+const LAST_DAYS: SignedDuration = SignedDuration::from_hours(3 * 24);
+
+/// What is known of a pair.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadinessFacts<'a> {
+    /// How old the newest verified recovery point may be.
+    pub rpo: SignedDuration,
+    pub now: Timestamp,
+    /// Of the primary.
+    pub newest_verified: Option<&'a RecoveryPoint>,
+    pub primary_tier: Option<&'a Tier>,
+    pub standby_tier: Option<&'a Tier>,
+    /// `None`: nobody could tell.
+    pub standby_idle: Option<bool>,
+    pub differences: &'a [Difference],
+    /// Of a look before a restore into the standby.
+    pub findings: &'a [Finding],
+}
+
+/// Whether a fail-over would work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ReadinessVerdict {
+    Ready,
+    /// It would, with a loss.
+    AtRisk,
+    NotReady,
+}
+
+/// Something that speaks against it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReadinessReason {
+    /// Never [`Impact::Notes`].
+    pub severity: Impact,
+    pub text: String,
+    pub remedy: String,
+}
+
+/// The verdict, and what it rests on, the worst first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Readiness {
+    pub verdict: ReadinessVerdict,
+    pub reasons: Vec<ReadinessReason>,
+}
+
+pub fn readiness(facts: ReadinessFacts<'_>) -> Readiness {
+    let mut reasons = recovery_point(facts);
+    let tier = tier(facts);
+    // A wrong tier is told once.
+    let differences = facts.differences.iter().filter(|it| it.item != "tier" || tier.is_none());
+    reasons.extend(tier.iter().cloned());
+    reasons.extend(match facts.standby_idle {
+        Some(true) => None,
+        Some(false) => {
+            let text = "the standby is busy: nothing can be restored into it until that is over";
+            Some(ReadinessReason::new(Impact::Risks, text, "wait, then look again"))
+        }
+        None => {
+            let text = "nobody could tell whether the standby is busy";
+            Some(ReadinessReason::new(Impact::Risks, text, "look again"))
+        }
+    });
+    let findings = facts.findings.iter().map(|finding| {
+        let severity = if finding.is_blocking() { Impact::Breaks } else { Impact::Risks };
+        ReadinessReason::new(severity, &finding.text, &finding.remedy)
+    });
+    reasons.extend(findings);
+    let differences = differences.filter(|difference| difference.severity != Impact::Notes);
+    reasons.extend(differences.map(|it| ReadinessReason::new(it.severity, &it.text, &it.remedy)));
+    reasons.sort_by_key(|reason| reason.severity);
+    let verdict = match reasons.first().map(|reason| reason.severity) {
+        None | Some(Impact::Notes) => ReadinessVerdict::Ready,
+        Some(Impact::Risks) => ReadinessVerdict::AtRisk,
+        Some(Impact::Breaks) => ReadinessVerdict::NotReady,
+    };
+    Readiness { verdict, reasons }
+}
+
+/// Whether there is something to restore, and how much would be lost.
+fn recovery_point(facts: ReadinessFacts<'_>) -> Vec<ReadinessReason> {
+    const BACK_UP: &str = "take a backup now: apim-dr backup";
+    let ReadinessFacts { rpo, now, .. } = facts;
+    let Some(point) = facts.newest_verified.filter(|point| point.is_verified()) else {
+        let text = "there is no verified recovery point: nothing can be restored that somebody has seen";
+        return vec![ReadinessReason::new(Impact::Breaks, text, BACK_UP)];
+    };
+    let name = &point.blob.name;
+    if point.is_expired(now) {
+        let text = format!(
+            "the newest verified recovery point, {name}, has expired: API Management need not restore it"
+        );
+        return vec![ReadinessReason::new(Impact::Breaks, text, BACK_UP)];
+    }
+    let mut reasons = Vec::new();
+    let age = now.duration_since(point.at);
+    if age > rpo {
+        let text = format!(
+            "the newest verified recovery point, {name}, is {} old, where {} is the most (RPO): later changes would be lost",
+            told(age),
+            told(rpo)
+        );
+        reasons.push(ReadinessReason::new(Impact::Risks, text, BACK_UP));
+    }
+    let left = point.expires().duration_since(now);
+    if left <= LAST_DAYS {
+        let text = format!("the newest verified recovery point, {name}, expires in {}", told(left));
+        reasons.push(ReadinessReason::new(Impact::Risks, text, BACK_UP));
+    }
+    reasons
+}
+
+/// A backup restores only into a service of the tier that it was taken of.
+fn tier(facts: ReadinessFacts<'_>) -> Option<ReadinessReason> {
+    let of_point = facts.newest_verified.and_then(|point| point.tier.as_ref());
+    let (Some(needed), Some(Tier(found))) = (of_point.or(facts.primary_tier), facts.standby_tier) else {
+        let text = "nobody could tell whether the standby has the tier that the backup needs";
+        return Some(ReadinessReason::new(Impact::Risks, text, "look again"));
+    };
+    if needed.0.eq_ignore_ascii_case(found) {
+        return None;
+    }
+    let text = format!("the backup is of the tier {}, and the standby of the tier {found}", needed.0);
+    let remedy = format!("az apim update --name <standby> --resource-group <group> --sku-name {}", needed.0);
+    Some(ReadinessReason::new(Impact::Breaks, text, remedy))
+}
+
+impl ReadinessReason {
+    fn new(severity: Impact, text: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { severity, text: text.into(), remedy: remedy.into() }
+    }
+}
+
+/// A length of time in its largest unit, of which there are at least two.
+fn told(length: SignedDuration) -> String {
+    let minutes = length.as_mins();
+    match minutes {
+        0..120 => format!("{minutes} minutes"),
+        120..2880 => format!("{} hours", minutes / 60),
+        _ => format!("{} days", minutes / (24 * 60)),
+    }
+}
+
+#[cfg(test)]
+#[path = "readiness_tests.rs"]
+mod tests;
