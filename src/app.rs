@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use futures::future::join;
 use jiff::Timestamp;
 use tokio::{sync::OnceCell, task::JoinError};
 use tokio_util::task::TaskTracker;
@@ -19,7 +20,7 @@ use crate::{
     ports::{Clock, Ports, RecordsError},
     records::{Location, Records},
     settings::{Problem, RecordsPlace, Settings},
-    workflows::{self, Agenda, Driver, Due, Pruner, Swept},
+    workflows::{self, Agenda, Driver, Due, Pruner, Swept, Watch},
 };
 
 /// How long the steps may take that an HTTP trigger takes in the background. It must not be nothing: our clock may
@@ -45,6 +46,7 @@ pub struct App {
     under_host: bool,
     tasks: TaskTracker,
     pruner: Pruner,
+    watch: Watch,
 }
 
 impl App {
@@ -91,12 +93,13 @@ impl App {
             driver: Driver::new(ports),
             restore_policy: settings.restore_policy.clone(),
             public_url: settings.public_url.clone(),
-            agenda: Agenda::new(settings.targets.clone()),
+            agenda: Agenda::new(settings.targets.clone(), settings.restore_policy.targets.clone()),
             schedule: settings.schedule.clone(),
             key,
             under_host: settings.under_host,
             tasks: TaskTracker::new(),
             pruner: Pruner::default(),
+            watch: Watch::default(),
         })
     }
 
@@ -138,17 +141,18 @@ impl App {
             app.driver.sweep(linger).await
         };
         let swept = self.in_background(sweep).await.unwrap_or_else(|| Ok(Swept::default()));
-        self.prune();
+        self.look_after();
         swept
     }
 
-    /// Prunes the records in the background, if nobody did today. Nobody waits for it, and a stop cuts it short: the
-    /// next day goes on.
-    fn prune(self: &Arc<Self>) {
+    /// Looks at the targets and prunes the records in the background, if nobody did today. Nobody waits for it, and a stop
+    /// cuts it short: the next process, or the next day, goes on.
+    fn look_after(self: &Arc<Self>) {
         let app = self.clone();
         let task = async move {
+            let ports = app.ports();
             tokio::select! {
-                () = app.pruner.prune(app.ports()) => {}
+                ((), ()) = join(app.pruner.prune(ports), app.watch.look(ports, app.targets())) => {}
                 () = app.driver.stopped() => {}
             }
         };
@@ -204,7 +208,7 @@ impl App {
                     );
                 }
             }
-            self.prune();
+            self.look_after();
             // Not a minute late, where it can be prompt.
             let now = self.ports().azure.now();
             let next = self.agenda.next(now).map(|next| next.duration_since(now).try_into());

@@ -12,8 +12,8 @@ use jiff::Timestamp;
 
 use crate::domain::{
     Answer, AttemptId, AzureError, BlobLook, BlobName, BlobRef, Caller, Choice, ContainerRef, Continuation,
-    Credentials, Deleted, Entry, Kind, Operation, OperationId, Phase, Plan, RecoveryPoint, RequestIds,
-    Secret, Seen, ServiceId, ServiceName, ServiceStatus, Snapshot, TargetName,
+    Credentials, DailyCheck, Deleted, Entry, Kind, Operation, OperationId, Phase, Plan, RecoveryPoint,
+    RequestIds, Secret, Seen, ServiceId, ServiceName, ServiceStatus, Snapshot, TargetName,
 };
 
 pub use inspection::Inspection;
@@ -339,6 +339,8 @@ pub struct Opening {
 pub enum Cause {
     /// One instant of a target's schedule.
     Slot { target: TargetName, instant: Timestamp },
+    /// One instant of the schedule of a target's drills.
+    Drill { target: TargetName, instant: Timestamp },
     /// A caller's `Idempotency-Key` on one route, for ever, and a mark of the body that came with it.
     Key { route: &'static str, key: String, body: String },
     /// The same kind, service and blob, while such a one is open.
@@ -372,6 +374,8 @@ pub enum Claim {
 pub struct Ended {
     pub id: OperationId,
     pub kind: Kind,
+    /// Of which target it was a drill, if it was one.
+    pub drill: Option<TargetName>,
     pub phase: Phase,
     pub opened: Timestamp,
     /// When its last attempt was; `None`: it had none.
@@ -456,6 +460,27 @@ pub trait Journal: Debug + Send + Sync {
     /// Since when a target has this schedule: `now`, if it had none or another.
     async fn since(&self, target: &TargetName, schedule: &str, now: Timestamp)
     -> Result<Since, RecordsError>;
+
+    /// The same of the schedule of its drills.
+    async fn drills_since(
+        &self,
+        target: &TargetName,
+        schedule: &str,
+        now: Timestamp,
+    ) -> Result<Since, RecordsError>;
+
+    /// Whether a target was looked at on this day (UTC).
+    async fn is_checked(&self, target: &TargetName, now: Timestamp) -> Result<bool, RecordsError>;
+
+    /// Records the look of its day, and tells whether that was the first one.
+    async fn record_check(&self, check: &DailyCheck) -> Result<bool, RecordsError>;
+
+    /// The newest look at a target in the week before this day.
+    async fn check_before(
+        &self,
+        target: &TargetName,
+        now: Timestamp,
+    ) -> Result<Option<DailyCheck>, RecordsError>;
 
     /// Writes the history of a closed operation, then forgets that it was open.
     async fn close(&self, terminal: &Entry) -> Result<(), RecordsError>;

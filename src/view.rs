@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::domain::{
     Aftermath, Answer, Attempt, AzureError, Evidence, FailureKind, Finding, Operation, Phase, Probe,
-    RequestIds, SafetyBackup, Verification,
+    RequestIds, SafetyBackup, TargetName, Verification,
 };
 
 /// The body of `GET /api/operations/{id}`.
@@ -27,6 +27,12 @@ pub(crate) struct OperationView {
     id: String,
     phase: Phase,
     deadline: Timestamp,
+    /// The target whose recovery point a drill tries out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drill: Option<TargetName>,
+    /// Of a drill that succeeded, from its opening to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rto_seconds: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     waiting: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -65,7 +71,7 @@ impl From<&Operation> for OperationView {
     fn from(operation: &Operation) -> Self {
         let plan = &operation.plan;
         Self {
-            name: plan.kind.as_str(),
+            name: plan.word(),
             instance_id: operation.id.to_string(),
             runtime_status: runtime_status(operation.phase),
             input: json!({
@@ -82,6 +88,8 @@ impl From<&Operation> for OperationView {
             id: operation.id.to_string(),
             phase: operation.phase,
             deadline: operation.deadline,
+            drill: plan.drill.clone(),
+            rto_seconds: operation.recovery_time().map(|took| took.as_secs()),
             waiting: operation.waiting.clone(),
             findings: operation.findings.clone(),
             safety_backup: operation.safety_backup.clone(),

@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
-use crate::domain::{OperationId, Secret};
+use crate::domain::{OperationId, Secret, is_identity_id};
 
 /// Disaster recovery of Azure API Management.
 #[derive(Debug, Parser)]
@@ -27,6 +27,9 @@ pub enum Command {
     Backup(BackupArgs),
     /// Restore an API Management instance from a backup, and follow it to its end
     Restore(RestoreArgs),
+    /// Try a recovery point of a target out: restore it into the instance that is there for drills, and tell how long
+    /// that takes
+    Drill(DrillArgs),
     /// What was recorded of operations
     Operations {
         #[command(subcommand)]
@@ -39,6 +42,8 @@ pub enum Command {
         #[arg(long, short, value_enum, default_value_t)]
         output: Output,
     },
+    /// Compare a primary with its standby on what a backup does not carry: ready (0), at risk or not ready (2)
+    Compare(CompareArgs),
     /// The recovery points, and what else lies in their containers
     List {
         #[command(flatten)]
@@ -77,6 +82,13 @@ pub enum Command {
         #[command(subcommand)]
         command: CatalogCommand,
     },
+    /// The managed identities of an API Management instance
+    Identity {
+        #[command(subcommand)]
+        command: IdentityCommand,
+    },
+    /// How to fail over: the runbook's chapter, with the names of a target
+    Runbook(RunbookArgs),
     /// What the schedule backs up
     Targets {
         #[command(subcommand)]
@@ -166,6 +178,84 @@ pub enum CatalogCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub enum IdentityCommand {
+    /// Which it has, and for a target whether its own may write to the storage account
+    Show {
+        #[command(flatten)]
+        service: IdentityArgs,
+        #[arg(long, short, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Give it identities; those that it has stay
+    #[command(group = ArgGroup::new("which").required(true).multiple(true))]
+    Enable {
+        #[command(flatten)]
+        service: IdentityArgs,
+        /// The system-assigned one
+        #[arg(long, group = "which")]
+        system: bool,
+        /// A user-assigned one; may be repeated
+        #[arg(long, value_name = "RESOURCE_ID", value_parser = identity_id, group = "which")]
+        user: Vec<String>,
+        #[arg(long, short, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Take identities away; those that are not named stay
+    #[command(group = ArgGroup::new("which").required(true).multiple(true))]
+    Disable {
+        #[command(flatten)]
+        service: IdentityArgs,
+        /// The system-assigned one
+        #[arg(long, group = "which")]
+        system: bool,
+        /// A user-assigned one; may be repeated
+        #[arg(long, value_name = "RESOURCE_ID", value_parser = identity_id, group = "which")]
+        user: Vec<String>,
+        /// All of them
+        #[arg(long, group = "which", conflicts_with_all = ["system", "user"])]
+        all: bool,
+        /// Do not ask, even if none is left
+        #[arg(long)]
+        yes: bool,
+        #[arg(long, short, value_enum, default_value_t)]
+        output: Output,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct RunbookArgs {
+    /// A configured target: what is lost
+    pub(super) target: String,
+    /// The instance that takes over: its name, if it is in the same resource group, or its resource id [default: the
+    /// target's standby]
+    #[arg(long, value_name = "INSTANCE")]
+    pub(super) standby: Option<String>,
+}
+
+/// Whose identities.
+#[derive(Debug, Args)]
+pub struct IdentityArgs {
+    /// A configured target: stands in for what is not given
+    #[arg(long)]
+    pub(super) target: Option<String>,
+    /// Name of the API Management instance
+    #[arg(long, short)]
+    pub(super) name: Option<String>,
+    /// Its resource group
+    #[arg(long, short = 'g')]
+    pub(super) resource_group: Option<String>,
+    /// [default: `AZURE_SUBSCRIPTION_ID`]
+    #[arg(long)]
+    pub(super) subscription: Option<String>,
+}
+
+fn identity_id(text: &str) -> Result<String, &'static str> {
+    const REMEDY: &str = "give a resource id: /subscriptions/.../resourceGroups/.../providers/Microsoft.ManagedIdentity/\
+                          userAssignedIdentities/...";
+    if is_identity_id(text) { Ok(text.to_owned()) } else { Err(REMEDY) }
+}
+
 /// Where recovery points are looked for. Without any: in the containers of all targets, and wherever one was recorded.
 #[derive(Debug, Args)]
 pub struct PlaceArgs {
@@ -184,6 +274,23 @@ pub struct PlaceArgs {
     /// Better given as `AZURE_STORAGE_KEY`: others on this machine can read a command line
     #[arg(long)]
     pub(super) storage_account_key: Option<Secret>,
+}
+
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// A configured target; or an instance by its name or its resource id
+    pub(super) primary: String,
+    /// The other instance: its name, if it is in the same resource group, or its resource id [default: the target's
+    /// standby]
+    pub(super) standby: Option<String>,
+    /// Resource group of the primary, if that is given by its name
+    #[arg(long, short = 'g')]
+    pub(super) resource_group: Option<String>,
+    /// [default: `AZURE_SUBSCRIPTION_ID`]
+    #[arg(long)]
+    pub(super) subscription: Option<String>,
+    #[arg(long, short, value_enum, default_value_t)]
+    pub(super) output: Output,
 }
 
 #[derive(Debug, Clone, Copy, Subcommand)]
@@ -253,6 +360,32 @@ pub struct RestoreArgs {
     /// RESTORE and the name of the instance: what you would type if you were asked
     #[arg(long, value_name = "PHRASE")]
     pub(super) yes: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct DrillArgs {
+    /// A configured target that has a drill
+    pub(super) target: String,
+    /// The recovery point to try out
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) backup: DrillBackup,
+    /// Do not wait: return when Azure has taken it (0), or when it cannot start now (5)
+    #[arg(long)]
+    pub(super) no_wait: bool,
+    #[arg(long, short, value_enum, default_value_t)]
+    pub(super) output: Output,
+}
+
+/// Which recovery point a drill tries out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum DrillBackup {
+    /// The newest
+    Latest,
+    /// The newest that was verified
+    #[default]
+    LatestVerified,
+    /// Any that was verified and has not expired
+    Random,
 }
 
 /// The order, from options, from a payload, or both: an option wins over the payload's field.

@@ -17,7 +17,7 @@ const WIDTH: usize = 100;
 const COLUMN: usize = 40;
 
 /// The verdict and its reasons, then every difference with what to do.
-pub fn comparison_text(comparison: &Comparison, readiness: Option<&Readiness>) -> String {
+pub(super) fn comparison_text(comparison: &Comparison, readiness: Option<&Readiness>) -> String {
     let Comparison { compared, whence, primary, standby, differences, .. } = comparison;
     let (primary, standby) = (&primary.service.name, &standby.service.name);
     let mut text = format!("{primary} and its standby {standby}, compared at {}\n", time(*compared));
@@ -119,7 +119,7 @@ fn wrap_on(text: &mut String, gap: &str, indent: usize, sentence: &str) {
     text.push('\n');
 }
 
-pub fn comparison_json(comparison: &Comparison, readiness: Option<&Readiness>) -> Value {
+pub(super) fn comparison_json(comparison: &Comparison, readiness: Option<&Readiness>) -> Value {
     json!({ "comparison": comparison, "readiness": readiness })
 }
 

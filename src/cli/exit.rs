@@ -11,6 +11,8 @@ pub enum Exit {
     Ok,
     /// 1: an error, or an operation that failed, was cancelled, or whose outcome is unknown.
     Failed,
+    /// 2: the two differ, are at risk, or not ready.
+    Differs,
     /// 3: some of several did not succeed.
     Partial,
     /// 4: a look before the start found that it cannot work.
@@ -59,6 +61,7 @@ impl Termination for Exit {
         ExitCode::from(match self {
             Self::Ok => 0,
             Self::Failed => 1,
+            Self::Differs => 2,
             Self::Partial => 3,
             Self::Blocked => 4,
             Self::Skipped => 5,

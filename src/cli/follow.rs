@@ -167,8 +167,7 @@ impl Progress {
     }
 
     fn show(&self, operation: &Operation) {
-        let plan = &operation.plan;
-        self.say(&format!("{} of {} {}", plan.kind, plan.service.name, sentence(operation)));
+        self.say(&story::headline(operation));
     }
 
     fn say(&self, message: &str) {

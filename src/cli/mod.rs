@@ -4,15 +4,19 @@ mod all;
 mod args;
 mod catalog;
 mod check;
+mod compare;
 mod compare_text;
+mod drill;
 mod exit;
 mod explain;
 mod follow;
+mod identity;
 mod list;
 mod operations;
 mod place;
 mod plan;
 mod prune;
+mod runbook;
 mod start;
 mod story;
 mod targets;
@@ -23,7 +27,6 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 
 pub use args::{Cli, Command};
-pub use compare_text::{comparison_json, comparison_text};
 pub use exit::Exit;
 
 use crate::{
@@ -62,6 +65,7 @@ async fn dispatch(command: Command, settings: Settings, environment: &Environmen
         Command::Backup(args) if args.all => Box::pin(all::backup(&settings, args.order.output)).await,
         Command::Backup(args) => Box::pin(start::backup(args, settings)).await,
         Command::Restore(args) => Box::pin(start::restore(args, settings)).await,
+        Command::Drill(args) => Box::pin(drill::drill(args, &settings)).await,
         Command::Operations { command } => match command {
             OperationsCommand::List { limit, output } => {
                 operations::list(&open(&settings).await?, limit, output).await
@@ -76,6 +80,7 @@ async fn dispatch(command: Command, settings: Settings, environment: &Environmen
                 follow::follow(&open(&settings).await?, id, output).await
             }
         },
+        Command::Compare(args) => Box::pin(compare::compare(&args, &settings)).await,
         Command::Check { target, output } => check::check(target.as_deref(), &settings, output).await,
         Command::List { place, output } => {
             Box::pin(list::list(&*open(&settings).await?, &place, &settings, output)).await
@@ -90,6 +95,8 @@ async fn dispatch(command: Command, settings: Settings, environment: &Environmen
         Command::Catalog { command } => {
             Box::pin(catalog::run(&*open(&settings).await?, command, &settings)).await
         }
+        Command::Identity { command } => Box::pin(identity::run(command, &settings)).await,
+        Command::Runbook(args) => runbook::runbook(&args, &settings),
         Command::Targets { command } => targets::run(command, &settings).await,
         Command::Explain { said, output } => explain::explain(&said, output),
         Command::Schema { targets: false } => print(&serde_json::to_string_pretty(&payload::schema())?),

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use crate::{
     domain::{
-        Answer, AttemptId, AzureError, Entry, Event, Explanation, Finding, Kind, Operation, RequestIds,
+        Answer, AttemptId, AzureError, Entry, Event, Explanation, Finding, Kind, Operation, Plan, RequestIds,
         Verification,
     },
     view::{cancelled, looked, sentence},
@@ -20,18 +20,31 @@ pub(super) fn table(operations: &[Operation]) -> String {
         let opened = time(*opened);
         let name = plan.service.name.as_str();
         // Writing to a string does not fail.
-        let _ = write!(text, "\n{id}  {:7}  {phase:9}  {opened}  {name:20}  {}", plan.kind, plan.blob);
+        let _ = write!(text, "\n{id}  {:7}  {phase:9}  {opened}  {name:20}  {}", plan.word(), plan.blob);
     }
     text
+}
+
+/// What it is, and where it stands.
+pub(super) fn headline(operation: &Operation) -> String {
+    let Plan { service, drill, .. } = &operation.plan;
+    let word = operation.plan.word();
+    let stands = sentence(operation);
+    match drill {
+        Some(target) => format!("{word} of {target} in {} {stands}", service.name),
+        None => format!("{word} of {} {stands}", service.name),
+    }
 }
 
 /// How it ended, or how far it came.
 pub(super) fn ending(operation: &Operation) -> String {
     let Operation { id, plan, opened, updated, .. } = operation;
-    let mut text = format!("{} of {} {}", plan.kind, plan.service.name, sentence(operation));
+    let mut text = headline(operation);
     if operation.phase.is_closed() {
         let took = SignedDuration::from_secs(updated.duration_since(*opened).as_secs().max(0));
-        let _ = write!(text, "\n  took         {took:#}");
+        // How long a drill that succeeded took is the recovery time to expect.
+        let name = if operation.recovery_time().is_some() { "RTO" } else { "took" };
+        let _ = write!(text, "\n  {name:11}  {took:#}");
     }
     let _ = write!(text, "\n  blob         {}\n  operation    {id}", plan.blob);
     if let Some(failure) = &operation.failure {
@@ -170,7 +183,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::{BlobLook, Failure, FailureKind, Plan, samples::plan};
+    use crate::domain::{Aftermath, BlobLook, Failure, FailureKind, Plan, Probe, samples::plan};
 
     const ID: &str = "01a200be-362e-758d-8556-f0b019d98067";
 
@@ -295,6 +308,36 @@ mod tests {
         2026-11-21T01:02:00Z  Azure took it
         2026-11-21T01:03:00Z  cancellation was asked for
         2026-11-21T01:04:00Z  cancelled: no longer watched; what Azure does goes on
+        ");
+    }
+
+    #[test]
+    fn a_drill_that_succeeded_tells_its_recovery_time_and_what_was_seen() {
+        let attempt = AttemptId::random();
+        let aftermath =
+            Aftermath { differences: Vec::new(), counts: None, expected: None, gateway: Some(Probe::Up) };
+        let looked = Event::Verified { verification: Verification::Looked { aftermath } };
+        let until = "2026-11-21T02:00:00Z".parse().unwrap();
+        let started = Event::Started { attempt, post_until: until, blob: BlobLook::Absent, tier: None };
+        let done = Event::Completed { ids: RequestIds::default(), attempt: None };
+        let mut entry = entries().swap_remove(0);
+        entry.operation.plan.service.name = "sampleapim-drill".parse().unwrap();
+        entry.operation.plan.drill = Some("primary".parse().unwrap());
+        let opened = entry.at;
+        let events = [started, Event::Answered { attempt, answer: yes() }, done, looked];
+        for (event, minute) in events.into_iter().zip([1, 2, 9, 10]) {
+            assert_eq!(entry.operation.recovery_time(), None);
+            entry = entry.then(event, opened + SignedDuration::from_mins(minute)).unwrap();
+        }
+        assert_snapshot!(ending(&entry.operation), @r"
+        drill of primary in sampleapim-drill succeeded; the service is idle; its gateway answers
+          RTO          10m
+          blob         apimdrstorage/backup/apimbackup
+          operation    01a200be-362e-758d-8556-f0b019d98067
+        ");
+        assert_snapshot!(table(&[entry.operation]), @r"
+        ID                                    KIND     PHASE      OPENED                INSTANCE              BLOB
+        01a200be-362e-758d-8556-f0b019d98067  drill    Succeeded  2026-11-21T01:00:00Z  sampleapim-drill      apimdrstorage/backup/apimbackup
         ");
     }
 

@@ -50,6 +50,8 @@ pub(super) async fn run(command: TargetsCommand, settings: &Settings) -> anyhow:
 
 fn row(target: &Target, now: Timestamp) -> serde_json::Value {
     let next = target.schedule.next(now);
+    let drill = target.drill.as_ref();
+    let drills = drill.and_then(|drill| drill.schedule.as_ref());
     json!({
         "name": target.name,
         "service": target.plan.service.to_string(),
@@ -57,6 +59,11 @@ fn row(target: &Target, now: Timestamp) -> serde_json::Value {
         "timeZone": target.zone.iana_name(),
         "next": next,
         "blob": next.map(|next| target.scheduled(next, None).blob.to_string()),
+        "rpo": target.rpo,
+        "standby": target.standby.as_ref().map(ToString::to_string),
+        "drill": drill.map(|drill| drill.service.to_string()),
+        "drillSchedule": drills.map(ToString::to_string),
+        "nextDrill": drills.and_then(|schedule| schedule.next(now)),
     })
 }
 
@@ -90,6 +97,9 @@ mod tests {
             suffix: NameSuffix::default(),
             plan: plan("sampleapim"),
             credentials: Credentials::default(),
+            rpo: jiff::SignedDuration::from_hours(26),
+            standby: None,
+            drill: None,
         };
         let targets = [target("primary", "0 0 1 * * *"), target("eu-west", "0 30 2,14 * * MON-FRI")];
         insta::assert_snapshot!(table(&targets, "2026-11-22T01:00:00Z".parse().unwrap()), @r"

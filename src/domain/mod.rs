@@ -7,10 +7,12 @@ mod azure_error;
 mod catalog;
 mod compare;
 mod credentials;
+mod daily;
 mod event;
 mod explain;
 mod finding;
 mod foreign;
+mod identity;
 mod ids;
 mod inventory;
 mod journal;
@@ -40,10 +42,12 @@ pub use azure_error::{AzureError, RequestIds};
 pub use catalog::{Deleted, LIFETIME, Pick, RecoveryPoint, nearest, standing};
 pub use compare::{Difference, Impact, compare, counts_differ, not_carried};
 pub use credentials::Credentials;
+pub use daily::{Blocker, DailyCheck, StandbyCheck};
 pub use event::{Event, IllegalEvent};
 pub use explain::{Explanation, explain, explain_code, explain_storage, explanations};
 pub use finding::{Finding, Severity};
 pub use foreign::{Foreign, Told, recognise};
+pub use identity::{IdentityRefusal, IdentityRequest, is_identity_id};
 pub use ids::{AttemptId, OperationId};
 pub use inventory::{
     CaCertificate, Certificate, Counts, Diagnostic, Hostname, Identity, Inventory, Network, Region, Snapshot,
@@ -70,7 +74,7 @@ pub use service::{ServiceId, ServiceStatus, Tier};
 pub use surroundings::{
     AccountFacts, Connectivity, DeletedService, Firewall, IdentityChange, Probe, RoleAssignment,
 };
-pub use target::Target;
+pub use target::{Drill, Target};
 pub use transition::MAX_UNKNOWN_STARTS;
 pub use verification::Verdict;
 pub use within::Within;

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -243,6 +243,12 @@ impl Operation {
             FailureKind::Failed
         };
         Failure { kind, error }
+    }
+
+    /// How long a drill that succeeded took, from its opening to its end: the recovery time to expect.
+    pub fn recovery_time(&self) -> Option<SignedDuration> {
+        let is_proof = self.plan.drill.is_some() && self.phase == Phase::Succeeded;
+        is_proof.then(|| self.updated.duration_since(self.opened))
     }
 
     /// The attempt of which Azure said that it is done.

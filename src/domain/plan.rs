@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BlobName, ClientId, ContainerName, Finding, Naming, Pick, Retention, ServiceId, ServiceName,
-    StorageAccount, TenantId,
+    StorageAccount, TargetName, TenantId,
 };
 
 /// Backup or restore.
@@ -94,12 +94,26 @@ pub struct Plan {
     /// Of a restore: the service is backed up first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub safety_backup: bool,
+    /// Of a restore that is a drill: the target whose recovery point is tried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<TargetName>,
 }
 
 impl Plan {
     /// Whether somebody said that this does not count.
     pub fn ignores(&self, finding: &Finding) -> bool {
         self.ignore.contains(finding.code.as_ref())
+    }
+
+    /// What people call it: a backup, a restore, or a drill.
+    pub fn word(&self) -> &'static str {
+        if self.drill.is_some() { "drill" } else { self.kind.as_str() }
+    }
+
+    /// Whether it is a drill that would overwrite the very service whose recovery point it tries out.
+    pub fn drills_its_source(&self) -> bool {
+        let is_source = |source: &ServiceName| source.key() == self.service.name.key();
+        self.drill.is_some() && self.source.as_ref().is_none_or(is_source)
     }
 }
 

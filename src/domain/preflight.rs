@@ -409,7 +409,7 @@ fn container(facts: &Facts<'_>, account: &AccountFacts, found: &mut Vec<Finding>
             "check storageAccount and containerName; see apim-dr list",
         )),
         Some(Err(error)) => {
-            found.push(unread("container.unread", &format!("the container below {}", account.id), error))
+            found.push(unread("container.unread", &format!("the container below {}", account.id), error));
         }
     }
 }

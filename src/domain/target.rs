@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-use super::{Credentials, NameSuffix, Occasion, Plan, Schedule, TargetName};
+use super::{Credentials, Kind, NameSuffix, Occasion, Plan, Schedule, ServiceId, ServiceName, TargetName};
 
 /// An API Management service that is backed up by the schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,9 +15,41 @@ pub struct Target {
     /// A backup under the plain name. The names that `suffix` makes of it were checked.
     pub plan: Plan,
     pub credentials: Credentials,
+    /// How old its newest verified recovery point may be.
+    pub rpo: SignedDuration,
+    /// What is to take over.
+    pub standby: Option<ServiceId>,
+    pub drill: Option<Drill>,
+}
+
+/// Where a target's recovery points are tried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drill {
+    /// It is there to be overwritten.
+    pub service: ServiceId,
+    /// `None`: only by hand.
+    pub schedule: Option<Schedule>,
 }
 
 impl Target {
+    /// The restore of one of its recovery points, which is still to be chosen, into another service.
+    pub fn restore_into(&self, service: &ServiceId) -> Plan {
+        let source = Some(self.plan.service.name.clone());
+        Plan { kind: Kind::Restore, service: service.clone(), source, retention: None, ..self.plan.clone() }
+    }
+
+    /// The drill of one of its recovery points, which is still to be chosen; `None`: no instance is there for it.
+    pub fn drill_plan(&self) -> Option<Plan> {
+        let drill = self.drill.as_ref()?;
+        Some(Plan { drill: Some(self.name.clone()), ..self.restore_into(&drill.service) })
+    }
+
+    /// Whether it rests on a service of that name, as its own or as its standby: nothing may be tried out there.
+    pub fn rests_on(&self, service: &ServiceName) -> bool {
+        let standby = self.standby.as_ref();
+        [Some(&self.plan.service), standby].into_iter().flatten().any(|it| it.name.key() == service.key())
+    }
+
     /// The backup that the schedule's `instant` means: named as the first of its day, or as a later one if that day had
     /// one before, or may have had: by another schedule, which was `changed` for this one then.
     pub fn scheduled(&self, instant: Timestamp, changed: Option<Timestamp>) -> Plan {
@@ -66,6 +98,9 @@ mod tests {
             suffix: NameSuffix::default(),
             plan: plan("sampleapim"),
             credentials: Credentials::default(),
+            rpo: SignedDuration::from_hours(26),
+            standby: None,
+            drill: None,
         }
     }
 
@@ -133,6 +168,48 @@ mod tests {
             named("{instance}/{name}_{utc}", "2026-11-21T13:00:00Z"),
             ["sampleapim/apimbackup_20261121T130000Z"; 2]
         );
+    }
+
+    #[test]
+    fn a_drill_restores_the_targets_own_recovery_point_into_the_instance_that_is_there_for_it() {
+        let own = target("0 0 1 * * *", "UTC");
+        assert_eq!(own.drill_plan(), None);
+        let service = plan("sampleapim-drill").service;
+        let drill = Some(Drill { service: service.clone(), schedule: None });
+        let drilled = Target { drill, ..own.clone() }.drill_plan().unwrap();
+        assert_eq!((drilled.kind, &drilled.service, drilled.word()), (Kind::Restore, &service, "drill"));
+        assert_eq!(
+            (drilled.source.as_ref(), drilled.drill.as_ref()),
+            (Some(&own.plan.service.name), Some(&own.name))
+        );
+        assert!(!drilled.drills_its_source());
+        let restored = own.restore_into(&service);
+        assert_eq!((restored.drill.as_ref(), restored.word()), (None, "restore"));
+    }
+
+    #[test]
+    fn a_drill_into_its_source_is_known_whatever_the_case() {
+        let drill = |service: &str, source: Option<&str>| Plan {
+            kind: Kind::Restore,
+            source: source.map(|source| source.parse().unwrap()),
+            drill: Some("primary".parse().unwrap()),
+            ..plan(service)
+        };
+        assert!(drill("sampleapim", Some("SampleAPIM")).drills_its_source());
+        assert!(drill("sampleapim", None).drills_its_source());
+        assert!(!drill("sampleapim-drill", Some("sampleapim")).drills_its_source());
+        assert!(!Plan { drill: None, ..drill("sampleapim", None) }.drills_its_source());
+    }
+
+    #[test]
+    fn a_target_rests_on_its_own_instance_and_on_its_standby() {
+        let standby = Some(plan("sampleapim-standby").service);
+        let target = Target { standby, ..target("0 0 1 * * *", "UTC") };
+        for (name, expected) in
+            [("SampleAPIM", true), ("sampleapim-STANDBY", true), ("sampleapim-drill", false)]
+        {
+            assert_eq!(target.rests_on(&name.parse().unwrap()), expected, "{name}");
+        }
     }
 
     #[test]

@@ -147,13 +147,6 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A field of later versions.
-    pub(super) fn not_yet(&mut self, name: &str) {
-        if let Ok(Some(_)) = self.take(name) {
-            self.problems.push(Problem::not_carried_out(name));
-        }
-    }
-
     pub(super) fn flag(&mut self, name: &str) -> Read<Option<bool>> {
         match self.take(name)? {
             None => Ok(None),
@@ -184,6 +177,14 @@ impl<'a> Fields<'a> {
 
     fn named(&self, name: &str) -> impl Iterator<Item = &Json> {
         self.entries.iter().filter(move |(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// The text of a field that nobody took yet.
+    pub(super) fn peek(&self, name: &str) -> Option<&str> {
+        self.named(name).find_map(|value| match value {
+            Json::Text(text) => Some(text.as_str()),
+            _ => None,
+        })
     }
 
     /// Whether the field says something: null and the empty text do not.

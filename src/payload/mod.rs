@@ -4,7 +4,9 @@
 //! fields of our own. Reports all problems at once; no problem and no warning holds a value of the
 //! body. Knows no HTTP: length and content type are checked before.
 
+mod disaster;
 mod fields;
+mod instance;
 mod json;
 mod options;
 mod order;
@@ -22,12 +24,13 @@ mod targets;
 use crate::domain::{Choice, Credentials, Kind, Plan, Policy, Retention, Target};
 use fields::Fields;
 pub use fields::KEY_VAULT_REMEDY;
+pub use instance::{instance, resource_id};
 use jiff::tz::TimeZone;
 pub use options::Options;
 pub use problem::Problem;
 pub use restore::{Confirmation, RestorePolicy};
 pub use schema::{schema, targets_schema};
-pub use targets::{Targets, parse as parse_targets};
+pub use targets::{Defaults as TargetDefaults, Targets, parse as parse_targets};
 
 /// How many unknown names are told, at most.
 const MOST_UNKNOWN: usize = 16;

@@ -69,6 +69,7 @@ pub(super) fn read(
         e_tag: None,
         ignore: std::collections::BTreeSet::new(),
         safety_backup: false,
+        drill: None,
     };
     Ok((plan, Credentials { client_secret, access_key }))
 }

@@ -59,7 +59,7 @@ fn print(payload: &Payload) -> Value {
         "backup": options.pick.map(|pick| if pick.verified { "latest-verified" } else { "latest" }),
         "at": options.pick.and_then(|pick| pick.until),
         "safetyBackup": options.safety_backup,
-        "ignore": (!options.ignore.is_empty()).then(|| Vec::from_iter(options.ignore.iter().cloned()).join(", ")),
+        "ignore": (!options.ignore.is_empty()).then(|| options.ignore.iter().cloned().collect::<Vec<_>>().join(", ")),
     })
 }
 
@@ -250,6 +250,7 @@ fn payload() -> impl Strategy<Value = Payload> {
                     e_tag: None,
                     ignore: std::collections::BTreeSet::new(),
                     safety_backup: false,
+                    drill: None,
                 },
                 credentials: Credentials { client_secret, access_key },
                 options,

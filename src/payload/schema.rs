@@ -11,6 +11,10 @@ const DOMAIN_LABEL: &str = "[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?";
 const NAME_SUFFIX: &str = r"^(date|([^\p{Cc}\\?#{}]|\{(name|instance|date|time|utc)\})*\{(date|utc)\}([^\p{Cc}\\?#{}]|\{(name|instance|date|time|utc)\})*)$";
 const SERVICE_NAME: &str = "[a-zA-Z]([a-zA-Z0-9-]{0,48}[a-zA-Z0-9])?";
 
+/// A name, or a resource id whose fixed parts are in any case.
+const INSTANCE: &str =
+    "^([a-zA-Z]([a-zA-Z0-9-]{0,48}[a-zA-Z0-9])?|/.+/.+/.+/.+/.+/.+/.+/[a-zA-Z][a-zA-Z0-9-]*)$";
+
 /// The body's JSON Schema, draft 2020-12.
 pub fn schema() -> Schema {
     schema_for!(Body)
@@ -33,6 +37,20 @@ struct Element {
     /// What the names of its backups have beyond `backupName`, as the payload's. Absent: `date`.
     #[schemars(regex(pattern = NAME_SUFFIX), example = &"date", example = &"{instance}/{name}_{utc}.apimbackup")]
     name_suffix: Option<String>,
+    /// How old its newest verified recovery point may be, such as `26h`, `90m` or `PT6H`. Absent: as the setting
+    /// `APIM_DR_RPO` says.
+    #[schemars(example = &"26h", example = &"PT6H")]
+    rpo: Option<String>,
+    /// The instance that is to take over: its name, in the target's resource group, or its resource id.
+    #[schemars(regex(pattern = INSTANCE), example = &"sampleapim-standby")]
+    standby: Option<String>,
+    /// An instance that is there for drills alone: they overwrite it. Its name, in the target's resource group, or its
+    /// resource id. Never what a target backs up, nor a standby.
+    #[schemars(regex(pattern = INSTANCE), example = &"sampleapim-drill")]
+    drill: Option<String>,
+    /// When a drill is held: NCRONTAB in UTC. Absent: only by hand.
+    #[schemars(example = &"0 0 3 * * SUN")]
+    drill_schedule: Option<String>,
 }
 
 /// The JSON Schema of `APIM_DR_TARGETS`: the payload's fields, as far as a scheduled backup has them, and those of

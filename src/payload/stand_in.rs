@@ -86,7 +86,7 @@ mod tests {
     use crate::{
         domain::{Choice, Kind},
         payload::{
-            Parsed, Problem, RestorePolicy, parse, parse_targets,
+            Parsed, Problem, RestorePolicy, TargetDefaults, parse, parse_targets,
             samples::{self, KEY, SECRET, check},
         },
     };
@@ -96,7 +96,10 @@ mod tests {
             "tenantId": null, "clientId": "66666666-7777-8888-9999-000000000000", "backupName": "other" });
         let elements = [json!({ "name": "primary" }), identity].map(|edits| samples::body(&edits));
         let text = format!("[{}]", elements.join(","));
-        let read = parse_targets(text.as_bytes(), "0 0 1 * * *".parse().ok().as_ref(), &|_| None);
+        let schedule = "0 0 1 * * *".parse().ok();
+        let defaults =
+            TargetDefaults { schedule: schedule.as_ref(), rpo: jiff::SignedDuration::from_hours(26) };
+        let read = parse_targets(text.as_bytes(), defaults, &|_| None);
         assert_eq!(read.problems, []);
         read.targets
     }

@@ -13,7 +13,7 @@ use super::{
     Records,
     claims::digest,
     snapshots,
-    store::{AT_ONCE, Header, Store},
+    store::{AT_ONCE, Created, Header, Store},
 };
 use crate::{
     domain::{
@@ -245,9 +245,17 @@ pub(super) async fn write<T: Serialize + Sync>(
     path: &Path,
     content: &T,
 ) -> Result<(), RecordsError> {
+    create(store, path, content).await.map(drop)
+}
+
+pub(super) async fn create<T: Serialize + Sync>(
+    store: &Store,
+    path: &Path,
+    content: &T,
+) -> Result<Created, RecordsError> {
     let header = Header::new();
     let writer = header.writer;
-    store.create(path, &File { header, content }, writer).await.map(drop)
+    store.create(path, &File { header, content }, writer).await
 }
 
 pub(super) async fn read<T: DeserializeOwned>(store: &Store, path: &Path) -> Result<Option<T>, RecordsError> {

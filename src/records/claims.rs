@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{Records, chain, chain::Holder, store::Created, store::failed};
+use super::{Records, chain, chain::Holder, slots, store::Created, store::failed};
 use crate::{
-    domain::{BlobName, OperationId, Plan, TargetName},
+    domain::{BlobName, OperationId, Plan},
     ports::{Cause, Claim, Opening, RecordsError},
 };
 
 /// How the instant of a slot is written.
 pub(super) const SLOT: &str = "%Y%m%dT%H%M%SZ";
 
-/// `slots/{target}/{instant}`
+/// `slots/{target}/{instant}`, `slots/{target}.drill/{instant}`
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Slot {
@@ -46,7 +46,12 @@ pub(super) async fn claimed(
     opening: &Opening,
 ) -> Result<Option<Claim>, RecordsError> {
     match cause {
-        Cause::Slot { target, instant } => read_slot(records, &slot_path(target, *instant)).await,
+        Cause::Slot { target, instant } => {
+            read_slot(records, &slot_path(&slots::folder(target), *instant)).await
+        }
+        Cause::Drill { target, instant } => {
+            read_slot(records, &slot_path(&slots::drills_folder(target), *instant)).await
+        }
         Cause::Key { route, key, body } => read_key(records, &key_path(route, key), body, opening).await,
         Cause::Request => read_request(records, &opening.plan.blob.name, opening).await,
         Cause::Named { alike } => read_request(records, alike, opening).await,
@@ -58,22 +63,22 @@ pub(super) async fn claim(
     cause: &Cause,
     opening: &Opening,
 ) -> Result<Claim, RecordsError> {
-    let Opening { id, plan, opened, deadline } = opening.clone();
-    let writer = Uuid::new_v4();
     let (path, created) = match cause {
         Cause::Slot { target, instant } => {
-            let path = slot_path(target, *instant);
-            let slot = Slot { version: 1, writer, id, opened, deadline, plan };
-            let created = records.store.create(&path, &slot, writer).await?;
-            (path, created)
+            create_slot(records, slot_path(&slots::folder(target), *instant), opening).await?
+        }
+        Cause::Drill { target, instant } => {
+            create_slot(records, slot_path(&slots::drills_folder(target), *instant), opening).await?
         }
         Cause::Key { route, key, body } => {
+            let Opening { id, opened, deadline, .. } = *opening;
+            let writer = Uuid::new_v4();
             let path = key_path(route, key);
             let key = Key { version: 1, writer, id, opened, deadline, body: body.clone() };
             let created = records.store.create(&path, &key, writer).await?;
             (path, created)
         }
-        Cause::Request => return take_request(records, &plan.blob.name, opening).await,
+        Cause::Request => return take_request(records, &opening.plan.blob.name, opening).await,
         Cause::Named { alike } => return take_request(records, alike, opening).await,
     };
     if created == Created::Ours {
@@ -96,6 +101,18 @@ async fn take_request(records: &Records, name: &BlobName, ours: &Opening) -> Res
     let holder = Holder::new(ours.id, ours.opened, ours.deadline);
     let theirs = chain::take(records, &request_chain(&ours.plan, name), &holder, ours.opened).await?;
     Ok(theirs.map_or(Claim::Ours, |holder| joined(&holder, ours)))
+}
+
+async fn create_slot(
+    records: &Records,
+    path: Path,
+    opening: &Opening,
+) -> Result<(Path, Created), RecordsError> {
+    let Opening { id, plan, opened, deadline } = opening.clone();
+    let writer = Uuid::new_v4();
+    let slot = Slot { version: 1, writer, id, opened, deadline, plan };
+    let created = records.store.create(&path, &slot, writer).await?;
+    Ok((path, created))
 }
 
 async fn read_slot(records: &Records, path: &Path) -> Result<Option<Claim>, RecordsError> {
@@ -126,9 +143,9 @@ fn joined(holder: &Holder, ours: &Opening) -> Claim {
     Claim::Theirs(Box::new(Opening { id, plan: ours.plan.clone(), opened, deadline }))
 }
 
-fn slot_path(target: &TargetName, instant: Timestamp) -> Path {
+fn slot_path(folder: &Path, instant: Timestamp) -> Path {
     let instant = instant.to_zoned(TimeZone::UTC).strftime(SLOT);
-    Path::from(format!("slots/{target}/{instant}"))
+    Path::from(format!("{folder}/{instant}"))
 }
 
 fn key_path(route: &str, key: &str) -> Path {

@@ -13,12 +13,12 @@ use zeroize::Zeroizing;
 use super::{
     Records, chain,
     chain::Holder,
-    claims, prune, slots,
+    checks, claims, prune, slots,
     store::{AT_ONCE, Created, place},
 };
 use crate::{
     domain::{
-        Answer, AttemptId, Credentials, Entry, Kind, Operation, OperationId, Phase, Plan, Secret,
+        Answer, AttemptId, Credentials, DailyCheck, Entry, Kind, Operation, OperationId, Phase, Plan, Secret,
         ServiceName, TargetName,
     },
     keys::Seal,
@@ -70,6 +70,8 @@ struct History {
     writer: Uuid,
     id: OperationId,
     kind: Kind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    drill: Option<TargetName>,
     phase: Phase,
     opened: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,8 +84,8 @@ struct History {
 
 impl History {
     fn ended(self) -> Ended {
-        let Self { id, kind, phase, opened, started, closed, .. } = self;
-        Ended { id, kind, phase, opened, started, closed }
+        let Self { id, kind, drill, phase, opened, started, closed, .. } = self;
+        Ended { id, kind, drill, phase, opened, started, closed }
     }
 }
 
@@ -228,7 +230,32 @@ impl Journal for Records {
         schedule: &str,
         now: Timestamp,
     ) -> Result<Since, RecordsError> {
-        slots::since(&self.store, target, schedule, now).await
+        slots::since(&self.store, &slots::folder(target), schedule, now).await
+    }
+
+    async fn drills_since(
+        &self,
+        target: &TargetName,
+        schedule: &str,
+        now: Timestamp,
+    ) -> Result<Since, RecordsError> {
+        slots::since(&self.store, &slots::drills_folder(target), schedule, now).await
+    }
+
+    async fn is_checked(&self, target: &TargetName, now: Timestamp) -> Result<bool, RecordsError> {
+        checks::is_there(&self.store, target, now).await
+    }
+
+    async fn record_check(&self, check: &DailyCheck) -> Result<bool, RecordsError> {
+        checks::record(&self.store, check).await
+    }
+
+    async fn check_before(
+        &self,
+        target: &TargetName,
+        now: Timestamp,
+    ) -> Result<Option<DailyCheck>, RecordsError> {
+        checks::before(&self.store, target, now).await
     }
 
     async fn close(&self, terminal: &Entry) -> Result<(), RecordsError> {
@@ -239,6 +266,7 @@ impl Journal for Records {
             writer,
             id: operation.id,
             kind: operation.plan.kind,
+            drill: operation.plan.drill.clone(),
             phase: operation.phase,
             opened: operation.opened,
             started: operation.started(),

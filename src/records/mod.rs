@@ -4,6 +4,7 @@
 
 mod catalog;
 mod chain;
+mod checks;
 mod claims;
 mod journal;
 mod location;

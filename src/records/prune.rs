@@ -12,6 +12,7 @@ use object_store::path::Path;
 use super::{
     Records,
     catalog::{self, DELETED, PASSING},
+    checks,
     claims::{Key, SLOT},
     snapshots,
     store::{AT_ONCE, Created, Header, Store},
@@ -49,8 +50,10 @@ pub(super) async fn prune(records: &Records, before: Timestamp) -> Result<Pruned
     let mut old = slots(store, before).await?;
     old.extend(snapshots::old(store, before).await?);
     old.extend(history(store, before).await?);
-    let marks = store.list(&Path::from("pruned")).await?;
-    old.extend(marks.into_iter().filter(|mark| is_before(mark, before, DAY)));
+    for (folder, format) in [("pruned", DAY), (checks::CHECKS, checks::FILE)] {
+        let names = store.list(&Path::from(folder)).await?;
+        old.extend(names.into_iter().filter(|name| is_before(name, before, format)));
+    }
     for folder in PASSING {
         let passing = store.objects(&Path::from(folder)).await?.into_iter();
         let passing = passing.filter(|object| object.last_modified.timestamp() < before.as_second());

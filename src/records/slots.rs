@@ -1,4 +1,4 @@
-//! What is kept of a schedule: since when a target has it.
+//! What is kept of a schedule: where its instants are, and since when a target has it.
 
 use jiff::Timestamp;
 use object_store::path::Path;
@@ -11,7 +11,17 @@ use crate::{
     ports::{RecordsError, Since},
 };
 
-/// `slots/{target}/since/{n}`
+/// Of a target's backups: `slots/{target}`.
+pub(super) fn folder(target: &TargetName) -> Path {
+    Path::from(format!("slots/{target}"))
+}
+
+/// Of its drills: `slots/{target}.drill`. No target's name has a dot.
+pub(super) fn drills_folder(target: &TargetName) -> Path {
+    Path::from(format!("slots/{target}.drill"))
+}
+
+/// `{folder}/since/{n}`
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Began {
@@ -25,11 +35,11 @@ struct Began {
 /// behind it and begins now.
 pub(super) async fn since(
     store: &Store,
-    target: &TargetName,
+    folder: &Path,
     schedule: &str,
     now: Timestamp,
 ) -> Result<Since, RecordsError> {
-    let folder = Path::from(format!("slots/{target}/since"));
+    let folder = Path::from(format!("{folder}/since"));
     loop {
         let names = store.list(&folder).await?;
         if let Some(newest) = names.last()
@@ -55,6 +65,20 @@ mod tests {
         ports::Journal as _,
         records::{Location, Records},
     };
+
+    #[tokio::test]
+    async fn the_schedule_of_drills_begins_by_itself() {
+        let records = Records::open(&Location::Memory, None).await.unwrap();
+        let target = "primary".parse().unwrap();
+        let (first, second) =
+            ("2026-11-21T01:00:00Z".parse().unwrap(), "2026-11-22T01:00:00Z".parse().unwrap());
+        records.since(&target, "0 0 1 * * *", first).await.unwrap();
+        for now in [second, first] {
+            let since = records.drills_since(&target, "0 0 1 * * SUN", now).await.unwrap();
+            assert_eq!((since.at, since.changed), (second, false));
+        }
+        assert_eq!(records.since(&target, "0 0 1 * * *", second).await.unwrap().at, first);
+    }
 
     #[tokio::test]
     async fn a_schedule_begins_when_it_is_first_seen_and_anew_when_it_is_set_back() {

@@ -64,6 +64,11 @@ pub const SETTINGS: &[Setting] = &[
         "when: NCRONTAB in UTC; targets with a schedule of their own have that",
     ),
     plain(
+        "APIM_DR_RPO",
+        "26h",
+        "how old a target's newest verified recovery point may be; targets with an rpo of their own have that",
+    ),
+    plain(
         "APIM_DR_CREDENTIAL",
         "auto",
         "who calls Azure when a request brings no secret: auto, client-secret, managed-identity, workload-identity, azure-cli",

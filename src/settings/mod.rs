@@ -26,7 +26,7 @@ use crate::{
     },
     domain::{ClientId, Schedule, Secret, Target, TenantId},
     keys::StateKey,
-    payload::{Confirmation, RestorePolicy},
+    payload::{Confirmation, RestorePolicy, TargetDefaults},
     ports::Deadlines,
 };
 
@@ -169,7 +169,9 @@ impl Settings {
         let settle = reader.duration("APIM_DR_SETTLE", Duration::from_mins(20));
         let clock = reader.clock(allow_http_loopback);
         let schedule = reader.schedule();
-        let targets = reader.targets(schedule.as_ref());
+        let rpo = reader.duration("APIM_DR_RPO", Duration::from_hours(26));
+        let rpo = SignedDuration::try_from(rpo).unwrap_or(SignedDuration::MAX);
+        let targets = reader.targets(TargetDefaults { schedule: schedule.as_ref(), rpo });
         reader.unresolved_references();
         let mut warnings: Vec<_> = environment
             .unknown()

@@ -40,7 +40,7 @@ pub(super) async fn timer(
     }
     let (opened, failed): (Vec<_>, Vec<_>) =
         app.fire(next).await.into_iter().partition(|due| due.opened.is_ok());
-    let names = |due: &[Due]| due.iter().map(|due| due.target.as_str()).collect::<Vec<_>>().join(", ");
+    let names = |due: &[Due]| due.iter().map(Due::name).collect::<Vec<_>>().join(", ");
     if !failed.is_empty() {
         let detail = format!("could not be opened, the sweep tries again: {}", names(&failed));
         return Err(ProblemDetails::unavailable(detail));

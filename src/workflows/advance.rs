@@ -88,6 +88,13 @@ async fn start(ports: &Ports, entry: Entry, may_start: &(dyn Fn() -> bool + Sync
         let reason = format!("its deadline leaves no time for a start: {why}");
         return record(ports, entry, Event::Skipped { reason }).await;
     }
+    if operation.plan.drills_its_source() {
+        // Whoever opened it: a drill never overwrites what it is to protect.
+        let text =
+            format!("{} is what this drill tries out a recovery point of", operation.plan.service.name);
+        let finding = Finding::blocks("drill.source", text, "declare another instance as the target's drill");
+        return record(ports, entry, blocked_by(finding)).await;
+    }
     if let Some(finding) = operation.blocked_by() {
         let event = blocked_by(finding.clone());
         return record(ports, entry, event).await;
@@ -111,7 +118,7 @@ async fn start(ports: &Ports, entry: Entry, may_start: &(dyn Fn() -> bool + Sync
         Err(ReadError::Transient(error)) => return wait(ports, entry, error.to_string()).await,
         Err(ReadError::Definite(error)) => return record(ports, entry, refused(error)).await,
     }
-    let entry = match safety::stage(ports, entry, &access).await? {
+    let entry = match Box::pin(safety::stage(ports, entry, &access)).await? {
         Ok(step) => return Ok(step),
         Err(entry) => entry,
     };

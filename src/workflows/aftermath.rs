@@ -73,7 +73,7 @@ async fn aftermath(
             differences.push(format!("its gateway answers {status} where it should say that it is up"));
         }
         Some(Probe::NoAnswer { reason }) => {
-            differences.push(format!("its gateway does not answer: {reason}"))
+            differences.push(format!("its gateway does not answer: {reason}"));
         }
         Some(Probe::Up) | None => {}
     }

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::Error;
 use crate::{
-    domain::{BlobLook, Choice, Occasion, Pick, Plan, Secret, standing},
+    domain::{BlobLook, Choice, Occasion, Pick, Plan, RecoveryPoint, Secret, standing},
     ports::{Points, Ports},
 };
 
@@ -28,7 +28,10 @@ pub async fn choose(
             }
             Ok(first)
         }
-        Choice::Pick(pick) => picked(ports, plan, *pick, access_key).await,
+        Choice::Pick(pick) => {
+            let newest = |standing: &[RecoveryPoint]| pick.choose(standing).cloned();
+            picked_by(ports, plan, wanted(*pick), access_key, newest).await
+        }
     }
 }
 
@@ -47,9 +50,15 @@ pub(super) async fn is_used(ports: &Ports, plan: &Plan) -> Result<bool, Error> {
     Ok(!unreadable.is_empty() || points.iter().any(|point| point.blob == plan.blob))
 }
 
-/// The newest that is meant and, as far as anybody may see, still there. Where that is unclear nothing older is taken
-/// in its place.
-async fn picked(ports: &Ports, plan: Plan, pick: Pick, access_key: Option<&Secret>) -> Result<Plan, Error> {
+/// The one that is chosen and, as far as anybody may see, still there. Where that is unclear no other is taken in its
+/// place. `what` names those that may be chosen.
+pub(super) async fn picked_by(
+    ports: &Ports,
+    plan: Plan,
+    what: String,
+    access_key: Option<&Secret>,
+    choose: impl Fn(&[RecoveryPoint]) -> Option<RecoveryPoint>,
+) -> Result<Plan, Error> {
     let service = plan.source.clone().unwrap_or_else(|| plan.service.name.clone());
     let unread = |source| Error::Catalog { service: service.clone(), source };
     let Points { points, unreadable } = ports.catalog.points(&service, None).await.map_err(unread)?;
@@ -59,7 +68,7 @@ async fn picked(ports: &Ports, plan: Plan, pick: Pick, access_key: Option<&Secre
     let container = plan.blob.place();
     let mut standing = standing(points);
     standing.retain(|point| point.blob.place() == container);
-    while let Some(point) = pick.choose(&standing).cloned() {
+    while let Some(point) = choose(&standing) {
         match ports.blobs.look(&point.blob, access_key).await {
             BlobLook::Present(seen) if point.is_of(&seen) => {
                 return Ok(Plan { blob: point.blob, e_tag: Some(seen.e_tag), ..plan });
@@ -74,7 +83,7 @@ async fn picked(ports: &Ports, plan: Plan, pick: Pick, access_key: Option<&Secre
             }
         }
     }
-    Err(Error::NoRecoveryPoint { what: wanted(pick), service, container })
+    Err(Error::NoRecoveryPoint { what, service, container })
 }
 
 fn wanted(pick: Pick) -> String {

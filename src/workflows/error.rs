@@ -44,6 +44,10 @@ pub enum Error {
         #[source]
         source: RecordsError,
     },
+    #[error("target {target} has no instance for drills; declare one as its drill")]
+    NoDrill { target: TargetName },
+    #[error("no drill into {service}: {why}")]
+    DrillRefused { service: ServiceName, why: String },
     #[error("the standby {service} cannot be read")]
     UnreadStandby {
         service: ServiceName,

@@ -23,9 +23,10 @@ pub enum IfBusy {
     Refuse,
 }
 
-/// Whether a caller's key was used before: then what it means is settled, whatever the catalogue says by now.
+/// Whether a caller's key, or an instant of drills, was used before: then what it means is settled, whatever the
+/// catalogue says by now.
 pub async fn is_claimed(ports: &Ports, cause: &Cause, plan: &Plan) -> Result<bool, Error> {
-    if !matches!(cause, Cause::Key { .. }) {
+    if !matches!(cause, Cause::Key { .. } | Cause::Drill { .. }) {
         return Ok(false);
     }
     let opened = ports.azure.now();

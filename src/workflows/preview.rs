@@ -95,6 +95,7 @@ mod tests {
         let ended = |kind, phase, started: Option<i64>, closed| Ended {
             id: OperationId::at(at(0)),
             kind,
+            drill: None,
             phase,
             opened: at(0),
             started: started.map(at),

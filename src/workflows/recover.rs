@@ -50,7 +50,7 @@ pub(super) async fn resolve(
         return Ok(again(ports, entry, after));
     }
     let lost = operation.unknown_outcome().error;
-    look(ports, entry, &access, lost, may_start).await
+    Box::pin(look(ports, entry, &access, lost, may_start)).await
 }
 
 /// Running, but there is nothing to ask, or what we ask refuses to tell (`lost`).
@@ -71,7 +71,7 @@ pub(super) async fn watch(
         let until = ports.azure.now();
         return record(ports, entry, Event::Unread { reason, until }).await;
     }
-    look(ports, entry, &access, lost, may_start).await
+    Box::pin(look(ports, entry, &access, lost, may_start)).await
 }
 
 /// One look at everything there is to see.

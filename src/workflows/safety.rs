@@ -94,6 +94,7 @@ fn safety_plan(restore: &Operation) -> Result<Plan, Finding> {
         e_tag: None,
         ignore: restore.plan.ignore.clone(),
         safety_backup: false,
+        drill: None,
     })
 }
 

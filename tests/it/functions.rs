@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use apim_dr::settings::SETTINGS;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 fn root() -> &'static Path {
@@ -139,7 +140,8 @@ fn the_readmes_body_and_its_targets_are_taken() {
     let targets =
         targets.filter(|text| text.starts_with("[\n") && text.contains("timeZone")).collect::<Vec<_>>();
     let key = |name: &str| (name == "PRIMARY_STORAGE_KEY").then(|| "bm90LWEtcmVhbC1rZXk=".to_owned().into());
-    let read = payload::parse_targets(targets[0].as_bytes(), None, &key);
+    let defaults = payload::TargetDefaults { schedule: None, rpo: SignedDuration::from_hours(26) };
+    let read = payload::parse_targets(targets[0].as_bytes(), defaults, &key);
     assert_eq!((read.targets.len(), read.problems, read.warnings), (1, vec![], vec![]));
     let parsed = payload::parse(Kind::Backup, body.as_bytes(), &payload::RestorePolicy::default(), &[]);
     assert_eq!(parsed.unwrap().warnings, Vec::<String>::new());

@@ -10,9 +10,19 @@ pub(super) fn key(route: &'static str, key: &str, body: &str) -> Cause {
     Cause::Key { route, key: key.to_owned(), body: body.to_owned() }
 }
 
+fn drill(target: &str, instant: &str) -> Cause {
+    Cause::Drill { target: target.parse().unwrap(), instant: instant.parse().unwrap() }
+}
+
 /// One of each.
-fn causes() -> [Cause; 4] {
-    [slot("primary", NOW), key("backup", "nightly", "body"), Cause::Request, named("apimbackup_")]
+fn causes() -> [Cause; 5] {
+    [
+        slot("primary", NOW),
+        drill("primary", NOW),
+        key("backup", "nightly", "body"),
+        Cause::Request,
+        named("apimbackup_"),
+    ]
 }
 
 fn named(alike: &str) -> Cause {
@@ -198,7 +208,8 @@ async fn a_claim_that_cannot_be_read_is_named_and_stops_only_its_own() {
         for cause in causes() {
             records.claim(&cause, &opening("sampleapim")).await.unwrap();
         }
-        for (folder, cause) in [("slots", 0), ("keys", 1), ("requests", 2)] {
+        let each = [("slots/primary", 0), ("slots/primary.drill", 1), ("keys", 2), ("requests", 3)];
+        for (folder, cause) in each {
             let path = records.store.list(&Path::from(folder)).await.unwrap().remove(0);
             for text in UNREADABLE {
                 records.store.0.put(&path, text.into()).await.unwrap();

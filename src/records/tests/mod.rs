@@ -3,6 +3,7 @@
 mod answers;
 mod catalog;
 mod chains;
+mod checks;
 mod claims;
 mod failing;
 mod prune;

@@ -210,11 +210,21 @@ async fn the_newest_slot_of_a_target_stays_so_that_its_instant_is_never_opened_a
                 records.claim(&cause, &at(instant)).await.unwrap();
             }
         }
-        assert_eq!(deleted(&records).await, 3);
+        // Drills have a newest of their own.
+        for instant in ["2096-03-01T00:00:00Z", "2092-03-01T00:00:00Z"] {
+            let cause = Cause::Drill { target: "leap".parse().unwrap(), instant: time(instant) };
+            records.claim(&cause, &at(instant)).await.unwrap();
+        }
+        assert_eq!(deleted(&records).await, 4);
         let left = names(&records).await;
         let slots: Vec<_> = left.iter().filter(|name| !name.contains("/since/")).collect();
-        assert_eq!(slots, ["slots/leap/20960229T000000Z", "slots/primary-2/21000601T000000Z"]);
-        assert_eq!(left.len(), 4);
+        let expected = [
+            "slots/leap.drill/20960301T000000Z",
+            "slots/leap/20960229T000000Z",
+            "slots/primary-2/21000601T000000Z",
+        ];
+        assert_eq!(slots, expected);
+        assert_eq!(left.len(), 5);
     })
     .await;
 }

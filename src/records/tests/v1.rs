@@ -34,7 +34,7 @@ fn json(path: &str) -> Value {
 /// The n-th operation, one an hour.
 fn id(n: usize) -> OperationId {
     let ids = ["01a1fb9e-0680", "01a1fbd4-f500", "01a1fc0b-e380", "01a1fc42-d200", "01a1fc79-c080"];
-    let ids = [ids.as_slice(), &["01a1fcb0-af00", "01a1fce7-9d80"]].concat();
+    let ids = [ids.as_slice(), &["01a1fcb0-af00", "01a1fce7-9d80", "01a1fd1e-8c00"]].concat();
     format!("{}-7000-8000-00000000000{n}", ids[n]).parse().unwrap()
 }
 
@@ -117,6 +117,12 @@ async fn claims_and_holders_of_version_1_still_count() {
     let instant = "2026-11-21T01:00:00Z".parse().unwrap();
     let target: crate::domain::TargetName = "primary".parse().unwrap();
     assert_eq!(whose(Cause::Slot { target: target.clone(), instant }, plan()).await, Some(id(0)));
+    let drill = Cause::Drill { target: target.clone(), instant: "2026-11-21T08:00:00Z".parse().unwrap() };
+    assert_eq!(whose(drill.clone(), plan()).await, Some(id(7)));
+    let Some(Claim::Theirs(theirs)) = records.claimed(&drill, &opening("sampleapim")).await.unwrap() else {
+        panic!("the drill's slot is there");
+    };
+    assert_eq!((theirs.plan.word(), theirs.plan.drill.as_ref()), ("drill", Some(&target)));
     let key = claims::key("backup", "example-key", "example-body-mark");
     assert_eq!(whose(key, plan()).await, Some(id(1)));
     assert_eq!(whose(Cause::Request, plan()).await, Some(id(6)));
@@ -193,6 +199,24 @@ async fn snapshots_of_version_1_are_still_known() {
     assert_eq!((snapshot.portal_revision, snapshot.unread.len()), (None, 1));
 }
 
+#[tokio::test]
+async fn a_days_look_of_version_1_is_still_known() {
+    let (_copy, records) = copied().await;
+    let target: crate::domain::TargetName = "primary".parse().unwrap();
+    assert!(records.is_checked(&target, now()).await.unwrap());
+    assert!(!records.is_checked(&target, hours(24)).await.unwrap());
+    let check = records.check_before(&target, hours(24)).await.unwrap().unwrap();
+    assert_eq!((&check.target, check.at), (&target, "2026-11-21T00:00:12Z".parse().unwrap()));
+    assert_eq!(
+        (check.findings[0].code.as_ref(), check.findings[0].is_blocking()),
+        ("account.firewall", true)
+    );
+    assert_eq!(check.verdict(), Some(crate::domain::ReadinessVerdict::NotReady));
+    let standby = check.standby.unwrap();
+    assert_eq!(standby.service, plan("sampleapim-standby").service);
+    assert_eq!((standby.findings.len(), standby.readiness.unwrap().reasons.len()), (1, 1));
+}
+
 /// Nothing reads it yet: it has to be what the entry that it is made from says.
 #[tokio::test]
 async fn history_of_version_1_is_what_its_entries_say() {
@@ -230,6 +254,7 @@ fn the_samples_of_the_document_are_these_objects() {
     let kinds: BTreeSet<_> = shown.iter().map(|path| path.split('/').next().unwrap()).collect();
     let all = [
         "catalog",
+        "checks",
         "frozen",
         "history",
         "keys",

@@ -1,0 +1,133 @@
+//! The daily looks at the targets, end to end: who tells of what is new, and how often.
+
+use std::{
+    fs, io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use apim_dr::emulator::accounts;
+use futures::future::join_all;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use tracing::{Level, subscriber::DefaultGuard};
+
+use crate::{
+    bed::Bed,
+    targets::{bed, finish, target, until},
+};
+
+/// What is logged in this thread, from `INFO` up.
+#[derive(Clone, Default)]
+struct Logged(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Logged {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(text)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Logged {
+    fn begin() -> (Self, DefaultGuard) {
+        let logged = Self::default();
+        let writer = logged.clone();
+        let subscriber = tracing_subscriber::fmt().with_max_level(Level::INFO).with_ansi(false);
+        let guard = tracing::subscriber::set_default(subscriber.with_writer(move || writer.clone()).finish());
+        (logged, guard)
+    }
+
+    /// How many lines have all of these.
+    fn count(&self, words: &[&str]) -> usize {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        text.lines().filter(|line| words.iter().all(|word| line.contains(word))).count()
+    }
+}
+
+/// Two replicas sweep, and the app that is restarted then.
+async fn everybody_sweeps(bed: &mut Bed) {
+    let replicas = join_all([0, 0].map(|_| bed.replica(SignedDuration::ZERO))).await;
+    for swept in join_all(replicas.iter().map(|app| app.sweep(Duration::ZERO))).await {
+        swept.unwrap();
+    }
+    join_all(replicas.iter().map(|app| app.settle())).await;
+    for _ in 0..2 {
+        bed.restart().await;
+        bed.sweep().await;
+        bed.settle().await;
+    }
+}
+
+fn record(bed: &Bed, day: &str) -> Value {
+    let path = bed.records().join(format!("checks/primary/{day}.json"));
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_new_blocker_is_told_once_though_two_replicas_and_a_restart_and_so_is_its_end() {
+    let (logged, _logging) = Logged::begin();
+    let mut bed = bed(&[target("primary", &json!({ "schedule": "0 0 22 * * *" }))]).await;
+    everybody_sweeps(&mut bed).await;
+    assert_eq!(logged.count(&["new blocker"]), 0);
+    assert_eq!(record(&bed, "20261121")["findings"], json!([]));
+
+    let tier =
+        |tier: &str| bed.emulator.with_service(accounts::SERVICE, |service| service.tier = tier.into());
+    tier("StandardV2").unwrap();
+    // A day without a sweep lies between.
+    until(&bed, "2026-11-23T00:00:10Z");
+    everybody_sweeps(&mut bed).await;
+    let new = ["ERROR", "new blocker", "target.name=primary", "finding.code=tier.unsupported"];
+    assert_eq!(logged.count(&new), 1);
+    assert_eq!(record(&bed, "20261123")["findings"][0]["code"], "tier.unsupported");
+    until(&bed, "2026-11-24T00:00:10Z");
+    everybody_sweeps(&mut bed).await;
+    assert_eq!((logged.count(&new), logged.count(&["new blocker"])), (1, 1));
+
+    bed.emulator.with_service(accounts::SERVICE, |service| service.tier = "Developer".into()).unwrap();
+    until(&bed, "2026-11-25T00:00:10Z");
+    everybody_sweeps(&mut bed).await;
+    assert_eq!(logged.count(&["INFO", "a blocker went away", "tier.unsupported"]), 1);
+    assert_eq!(logged.count(&["new blocker"]), 1);
+}
+
+#[tokio::test]
+async fn a_standby_that_a_backup_would_not_restore_into_is_told() {
+    let (logged, _logging) = Logged::begin();
+    let mut bed = bed(&[target("primary", &json!({ "standby": accounts::STANDBY }))]).await;
+    finish(&bed).await;
+    bed.settle().await;
+    // Before the first backup there was nothing to restore.
+    assert_eq!(record(&bed, "20261121")["standby"]["readiness"]["verdict"], "notReady");
+    assert_eq!(logged.count(&["ERROR", "a fail-over would not work"]), 1);
+    until(&bed, "2026-11-22T00:00:10Z");
+    everybody_sweeps(&mut bed).await;
+    assert_ne!(record(&bed, "20261122")["standby"]["readiness"]["verdict"], "notReady");
+    assert_eq!(logged.count(&["INFO", "a fail-over would work again"]), 1);
+
+    bed.emulator.with_service(accounts::STANDBY, |service| service.tier = "Premium".into()).unwrap();
+    until(&bed, "2026-11-23T00:00:10Z");
+    everybody_sweeps(&mut bed).await;
+    assert_eq!(record(&bed, "20261123")["standby"]["readiness"]["verdict"], "notReady");
+    assert_eq!(logged.count(&["ERROR", "a fail-over would not work"]), 2);
+    assert!(logged.count(&["new blocker", "operation.kind=restore", "service.name=sampleapim-standby"]) >= 1);
+}
+
+#[tokio::test]
+async fn a_service_that_cannot_be_read_for_a_moment_is_looked_at_again() {
+    use apim_dr::emulator::{Effect, Fault};
+    let (logged, _logging) = Logged::begin();
+    let bed = bed(&[target("primary", &json!({ "schedule": "0 0 22 * * *" }))]).await;
+    let broken = Effect::Status { status: 400, body: None, headers: std::collections::BTreeMap::new() };
+    bed.emulator.inject(Fault::once("GET", "/service/sampleapim?", broken));
+    bed.sweep().await;
+    bed.settle().await;
+    assert!(!bed.records().join("checks").exists());
+    bed.sweep().await;
+    bed.settle().await;
+    assert_eq!(record(&bed, "20261121")["findings"], json!([]));
+    assert_eq!(logged.count(&["new blocker"]), 0);
+}
