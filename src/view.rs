@@ -132,7 +132,10 @@ pub(crate) fn sentence(operation: &Operation) -> String {
     match operation.phase {
         Phase::Pending => match &operation.waiting {
             Some(reason) => format!("waits to start: {reason}"),
-            None => "is about to start".to_owned(),
+            None => match operation.waits_for() {
+                Some(first) => format!("waits for its safety backup, operation {first}"),
+                None => "is about to start".to_owned(),
+            },
         },
         Phase::Starting => starting(operation),
         Phase::Running => match &operation.waiting {
@@ -173,9 +176,8 @@ pub(crate) fn looked(aftermath: &Aftermath) -> String {
         words.push("its gateway answers".to_owned());
     }
     if let Some(counts) = counts {
-        let counts: Vec<_> = counts.named().map(|(name, count)| format!("{count} {name}")).to_vec();
         let as_expected = if expected.is_some() { ", as when the backup was taken" } else { "" };
-        words.push(format!("it has {}{as_expected}", counts.join(", ")));
+        words.push(format!("it has {counts}{as_expected}"));
     }
     words.join("; ")
 }

@@ -71,7 +71,7 @@ fn text(looks: &[(&Target, Checked)]) -> String {
             "{gap}{} ({}{tier}, to {}/{}): {verdict}",
             target.name, target.plan.service.name, blob.account, blob.container
         );
-        text.extend(checked.findings.iter().map(|finding| format!("\n  {}", noted(finding))));
+        text.extend(checked.findings.iter().map(|finding| noted(finding, 2)));
     }
     text
 }

@@ -29,6 +29,10 @@ pub(super) async fn drill(args: DrillArgs, settings: &Settings) -> anyhow::Resul
     let key = target.credentials.access_key.as_ref();
     let plan = match workflows::draw(app.ports(), plan, wanted, key).await {
         Ok(plan) => plan,
+        Err(error @ Error::DrillRefused { .. }) => {
+            eprintln!("error: {error}. Restore it by hand, if that is meant: apim-dr restore");
+            return Ok(Exit::Blocked);
+        }
         Err(error @ Error::NoRecoveryPoint { .. }) => {
             eprintln!("error: {error}");
             return Ok(Exit::NotFound);

@@ -104,7 +104,11 @@ const FIRST_STEPS: Duration = Duration::from_secs(5);
 
 /// What Ctrl-C leaves behind.
 fn left(id: OperationId, operation: Option<&Operation>) -> Exit {
+    let waits_for = operation.and_then(Operation::waits_for);
     let what = match operation.map(|operation| operation.phase) {
+        Some(Phase::Pending) if waits_for.is_some() => {
+            "its safety backup may go on in Azure, and nobody starts the restore until it is followed again"
+        }
         Some(Phase::Running | Phase::Verifying) => "Azure goes on with it",
         Some(Phase::Pending) => "nothing runs in Azure, but the operation stays open",
         _ => "Azure may have taken it",

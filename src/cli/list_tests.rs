@@ -28,6 +28,7 @@ fn made(name: &str, hours: i64) -> RecoveryPoint {
         tier: Some(Tier("Developer".to_owned())),
         evidence: Some(Evidence::Arm),
         verification: Verification::Verified { blob: seen(4217) },
+        safety_for: None,
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn target<'a>(settings: &'a Settings, name: &str) -> anyhow::Result<&
             [] => "the setting APIM_DR_TARGETS has no targets".to_owned(),
             names => format!("take one of {}", names.join(", ")),
         };
-        usage(format!("--target: not a configured target; {remedy}"))
+        usage(format!("{name}: not a configured target; {remedy}"))
     })
 }
 

@@ -11,7 +11,7 @@ use super::{
     story::{noted, time},
 };
 use crate::{
-    domain::{Counts, Difference, Kind, RecoveryPoint, Verification},
+    domain::{Difference, Kind, RecoveryPoint, Verification},
     payload::{Confirmation, Order, RestorePolicy},
     ports::Access,
     settings::Settings,
@@ -59,10 +59,16 @@ fn text(preview: &Preview) -> String {
         Some(point) => recovery_point(point, preview.age_seconds, &mut line),
         None => line("backup", "not in the catalogue: nobody here saw it being made"),
     }
-    line("is lost", &preview.overwritten.map_or_else(|| "could not be counted".to_owned(), counts));
+    line(
+        "is lost",
+        &preview.overwritten.map_or_else(|| "could not be counted".to_owned(), |counts| counts.to_string()),
+    );
     line(
         "comes back",
-        &preview.restored.map_or_else(|| "was not counted when the backup was taken".to_owned(), counts),
+        &preview.restored.map_or_else(
+            || "was not counted when the backup was taken".to_owned(),
+            |counts| counts.to_string(),
+        ),
     );
     let takes = preview.median_seconds.map(|seconds| {
         let median = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
@@ -84,7 +90,7 @@ fn text(preview: &Preview) -> String {
         text += "\n\nnothing speaks against it";
     } else {
         text += "\n\nwhat speaks against it";
-        text.extend(preview.findings.iter().map(|finding| format!("\n  {}", noted(finding))));
+        text.extend(preview.findings.iter().map(|finding| noted(finding, 2)));
     }
     text + "\n\nnothing was started"
 }
@@ -100,10 +106,6 @@ fn recovery_point(point: &RecoveryPoint, age: Option<i64>, line: &mut impl FnMut
         Verification::Verified { .. } => line("verified", "yes"),
         other => line("verified", &format!("no: {}", other.doubt().unwrap_or("nobody saw it"))),
     }
-}
-
-fn counts(counts: Counts) -> String {
-    counts.named().map(|(name, count)| format!("{count} {name}")).join(", ")
 }
 
 fn difference(difference: &Difference) -> String {

@@ -148,6 +148,7 @@ fn row_json((service, container, retirement): &Row) -> Value {
 fn word(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Kept(_) => "kept",
+        Outcome::KeptForSafety => "keptForSafety",
         Outcome::ToGo => "toGo",
         Outcome::Deleted => "deleted",
         Outcome::KeptByLock { .. } => "keptByLock",

@@ -47,14 +47,20 @@ fn chapter(book: &str) -> &str {
 /// where an option, or their neighbour, says so.
 fn names(target: &Target, standby: &ServiceId) -> Vec<(&'static str, String)> {
     let (service, blob) = (&target.plan.service, &target.plan.blob);
+    // Commands take the target's, or the one that is signed in to.
+    let elsewhere = if standby.subscription == service.subscription {
+        String::new()
+    } else {
+        format!(" --subscription {}", standby.subscription)
+    };
     vec![
         (
             "-g apimdrresourcegroup --resource-name sampleapim-standby",
-            format!("-g {} --resource-name {}", standby.resource_group, standby.name),
+            format!("-g {} --resource-name {}{elsewhere}", standby.resource_group, standby.name),
         ),
         (
             "-g apimdrresourcegroup -n sampleapim-standby",
-            format!("-g {} -n {}", standby.resource_group, standby.name),
+            format!("-g {} -n {}{elsewhere}", standby.resource_group, standby.name),
         ),
         (
             "/subscriptions/aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee/resourceGroups/apimdrresourcegroup/providers/Microsoft.ApiManagement/service/sampleapim-standby",

@@ -71,7 +71,7 @@ fn event(entry: &Entry, before: Option<&Operation>) -> String {
     match &entry.event {
         Event::Opened => "opened".to_owned(),
         Event::Checked { findings } => {
-            let lines: Vec<_> = findings.iter().map(|finding| format!("\n    {}", noted(finding))).collect();
+            let lines: Vec<_> = findings.iter().map(|finding| noted(finding, 4)).collect();
             format!("was looked at before its start:{}", lines.concat())
         }
         Event::SafetyBackupOpened { operation, blob } => {
@@ -118,10 +118,11 @@ fn event(entry: &Entry, before: Option<&Operation>) -> String {
     }
 }
 
-/// A finding in two sentences.
-pub(super) fn noted(finding: &Finding) -> String {
+/// A finding, and on a line of its own what to do.
+pub(super) fn noted(finding: &Finding, indent: usize) -> String {
     let word = if finding.is_blocking() { "blocks" } else { "warns" };
-    format!("{word}  {finding}; {}", finding.remedy)
+    let remedy = &finding.remedy;
+    format!("\n{:indent$}{word:6}  {finding}\n{:indent$}        -> {remedy}", "", "")
 }
 
 fn started(operation: &Operation, attempt: AttemptId, before: Option<&Operation>) -> String {

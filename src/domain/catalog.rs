@@ -31,6 +31,10 @@ pub struct RecoveryPoint {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
     pub verification: Verification,
+    /// It was made before this restore, of what that was to overwrite: nobody means it who does not name it, and no rule
+    /// counts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub safety_for: Option<OperationId>,
 }
 
 /// That a recovery point is gone, and why.
@@ -55,6 +59,7 @@ impl RecoveryPoint {
             tier: attempt.tier.clone(),
             evidence: operation.evidence.clone(),
             verification: operation.verification.clone()?,
+            safety_for: operation.plan.safety_for,
         })
     }
 
@@ -64,7 +69,7 @@ impl RecoveryPoint {
             reason: "another tool made it: nobody here saw how it ended".to_owned(),
             blob: Some(seen),
         };
-        Self { id, service, blob, at, ended: at, tier: None, evidence: None, verification }
+        Self { id, service, blob, at, ended: at, tier: None, evidence: None, verification, safety_for: None }
     }
 
     /// Whether a blob under its name is still its own: the one that was seen then; or if nobody could see it, one that
@@ -149,7 +154,9 @@ impl Pick {
     /// The newest that is meant, of those that stand.
     pub fn choose(self, standing: &[RecoveryPoint]) -> Option<&RecoveryPoint> {
         let fits = |point: &&RecoveryPoint| {
-            (!self.verified || point.is_verified()) && self.until.is_none_or(|until| point.at <= until)
+            (!self.verified || point.is_verified())
+                && point.safety_for.is_none()
+                && self.until.is_none_or(|until| point.at <= until)
         };
         standing.iter().filter(fits).max_by_key(|point| (point.at, point.id))
     }
@@ -180,6 +187,7 @@ mod tests {
             tier: None,
             evidence: Some(Evidence::Arm),
             verification: Verification::Verified { blob: seen(name) },
+            safety_for: None,
         }
     }
 

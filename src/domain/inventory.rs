@@ -3,7 +3,10 @@
 //! Has no secret: certificates are known by their thumbprints. Names of fields are ours; where Azure has them is in
 //! `azure/arm/inspect`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -46,6 +49,9 @@ pub struct Inventory {
     /// `stv1`, `stv2`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
+    /// Names of its parts that are of another kind than we know; they are empty above.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
 }
 
 /// A region besides the first.
@@ -147,6 +153,18 @@ pub struct Counts {
     pub products: u64,
     pub subscriptions: u64,
     pub users: u64,
+}
+
+impl fmt::Display for Counts {
+    /// `1 API, 2 products, 3 subscriptions, 2 users`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, (name, count)) in self.named().into_iter().enumerate() {
+            let gap = if n > 0 { ", " } else { "" };
+            let name = if count == 1 { name.trim_end_matches('s') } else { name };
+            write!(f, "{gap}{count} {name}")?;
+        }
+        Ok(())
+    }
 }
 
 impl Counts {

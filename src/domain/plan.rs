@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BlobName, ClientId, ContainerName, Finding, Naming, Pick, Retention, ServiceId, ServiceName,
+    BlobName, ClientId, ContainerName, Finding, Naming, OperationId, Pick, Retention, ServiceId, ServiceName,
     StorageAccount, TargetName, TenantId,
 };
 
@@ -94,6 +94,9 @@ pub struct Plan {
     /// Of a restore: the service is backed up first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub safety_backup: bool,
+    /// Of a backup: it is the safety backup of this restore. Only who names it means it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub safety_for: Option<OperationId>,
     /// Of a restore that is a drill: the target whose recovery point is tried out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<TargetName>,

@@ -2,7 +2,7 @@
 //!
 //! Only what cannot work blocks. What Azure does not document, what may be so and work all the same, and what nobody may
 //! read, warns. The rules are those of API Management's disaster recovery page and of its users' reports
-//! (docs/ARCHITECTURE.md, "Preflight").
+//! (docs/ARCHITECTURE.md, "Decisions").
 
 use std::cmp::Reverse;
 
@@ -60,6 +60,7 @@ pub fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     tier(facts, &mut found);
     api_version(facts, &mut found);
+    unknown_parts(facts, &mut found);
     identity(facts, &mut found);
     connectivity(facts, &mut found);
     match &facts.account {
@@ -101,7 +102,6 @@ pub fn unreachable(plan: &Plan, error: &AzureError, deleted: Option<&DeletedServ
         );
     }
     match error.status {
-        Some(403) => unread("service.unread", "the service", error),
         Some(404) => Finding::blocks(
             "service.missing",
             format!(
@@ -185,7 +185,26 @@ fn dated(version: &str) -> (&str, bool) {
     (version.get(..10).unwrap_or(version), is_stable)
 }
 
+fn unknown_parts(facts: &Facts<'_>, found: &mut Vec<Finding>) {
+    let unread = &facts.inventory.unread;
+    if !unread.is_empty() {
+        let text = format!(
+            "{} tells of {} in a form that nobody here knows",
+            facts.plan.service.name,
+            unread.join(", ")
+        );
+        found.push(Finding::warns(
+            "service.unknown-parts",
+            text,
+            "check these by hand; set APIM_DR_API_VERSION to an older one",
+        ));
+    }
+}
+
 fn identity(facts: &Facts<'_>, found: &mut Vec<Finding>) {
+    if facts.inventory.unread.iter().any(|part| part == "identity") {
+        return;
+    }
     let (plan, identity) = (facts.plan, &facts.inventory.identity);
     let service = &plan.service;
     match &plan.access {
@@ -303,7 +322,9 @@ fn firewall(facts: &Facts<'_>, account: &AccountFacts, closed: bool, found: &mut
     let is_trusted = rules.bypass.iter().any(|it| it.eq_ignore_ascii_case("AzureServices"));
     let is_let_in = rules.resources.iter().any(|resource| lets_in(resource, plan));
     // What its address rules let in, nobody can tell from here.
-    let has_rules = !closed && rules.ip_rules + rules.network_rules > 0;
+    // Nor whether a service in a network comes by a private endpoint.
+    let has_rules =
+        !closed && rules.ip_rules + rules.network_rules > 0 || facts.inventory.network.is_injected();
     if plan.access != StorageAccess::SystemAssignedManagedIdentity {
         let text = format!(
             "the storage account {name} {what}, through which only the service's system-assigned identity gets"

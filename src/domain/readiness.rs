@@ -70,7 +70,8 @@ pub fn readiness(facts: ReadinessFacts<'_>) -> Readiness {
             Some(ReadinessReason::new(Impact::Risks, text, "look again"))
         }
     });
-    let findings = facts.findings.iter().map(|finding| {
+    let findings = facts.findings.iter().filter(|finding| finding.code != "backup.tier" || tier.is_none());
+    let findings = findings.map(|finding| {
         let severity = if finding.is_blocking() { Impact::Breaks } else { Impact::Risks };
         ReadinessReason::new(severity, &finding.text, &finding.remedy)
     });

@@ -24,6 +24,7 @@ fn point(hours_ago: i64) -> RecoveryPoint {
         tier: Some(Tier("Premium".to_owned())),
         evidence: Some(Evidence::Arm),
         verification: Verification::Verified { blob: seen("x") },
+        safety_for: None,
     }
 }
 

@@ -63,6 +63,7 @@ mod tests {
             tier: Some(Tier(tier.to_owned())),
             evidence: None,
             verification,
+            safety_for: None,
         }
     }
 

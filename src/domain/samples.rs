@@ -28,6 +28,7 @@ pub(crate) fn plan(instance: &str) -> Plan {
         e_tag: None,
         ignore: std::collections::BTreeSet::new(),
         safety_backup: false,
+        safety_for: None,
         drill: None,
     }
 }

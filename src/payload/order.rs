@@ -69,6 +69,7 @@ pub(super) fn read(
         e_tag: None,
         ignore: std::collections::BTreeSet::new(),
         safety_backup: false,
+        safety_for: None,
         drill: None,
     };
     Ok((plan, Credentials { client_secret, access_key }))

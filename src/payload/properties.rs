@@ -250,6 +250,7 @@ fn payload() -> impl Strategy<Value = Payload> {
                     e_tag: None,
                     ignore: std::collections::BTreeSet::new(),
                     safety_backup: false,
+                    safety_for: None,
                     drill: None,
                 },
                 credentials: Credentials { client_secret, access_key },

@@ -69,6 +69,8 @@ pub(super) fn stand_in<'a>(
             fields.fill("backupName", plan.blob.name.as_str());
         }
     }
+    let ignored: Vec<_> = plan.ignore.iter().cloned().collect();
+    fields.fill("ignore", &ignored.join(","));
     if fields.gives("nameSuffix")
         && let Some(zone) = zone.iana_name()
     {

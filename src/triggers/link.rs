@@ -1,5 +1,7 @@
 //! The link of an operation: its address for callers, with the token that opens it and their wishes.
 
+use std::borrow::Cow;
+
 use axum::http::{HeaderMap, StatusCode, Uri, header, uri::Authority};
 
 use super::problem::ProblemDetails;
@@ -60,12 +62,14 @@ impl<'a> Link<'a> {
     }
 }
 
-/// The value of a query parameter, decoded.
+/// The query's parameters, decoded.
+pub(super) fn query_values(uri: &Uri) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
+}
+
+/// The value of one of them.
 pub(super) fn query_value(uri: &Uri, name: &str) -> Option<String> {
-    let query = uri.query().unwrap_or_default();
-    url::form_urlencoded::parse(query.as_bytes())
-        .find(|(key, _)| key == name)
-        .map(|(_, value)| value.into_owned())
+    query_values(uri).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
 /// Where callers reach us: as configured, else as they reached us. Plain http is for loopback names.

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Request, State},
-    http::{StatusCode, header, request::Parts},
+    http::{StatusCode, Uri, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
 
 use super::{
     PAYLOAD_LIMIT,
-    link::{Link, query_value},
+    link::{Link, query_value, query_values},
     problem::ProblemDetails,
     read_body, require_json,
 };
@@ -37,7 +37,7 @@ pub(super) async fn start(
     let app = gate.app().await?;
     let asks =
         |name: &str| query_value(&parts.uri, name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    let only_plans = kind == Kind::Restore && asks("plan");
+    let only_plans = only_plans(kind, &parts.uri)?;
     let mut policy = app.restore_policy.clone();
     if only_plans {
         policy.confirm = Confirmation::None;
@@ -81,6 +81,25 @@ pub(super) async fn start(
     Ok((StatusCode::ACCEPTED, headers, answer.to_string()).into_response())
 }
 
+/// Whether only a plan is wanted. What is meant so, and not understood, must start nothing.
+fn only_plans(kind: Kind, uri: &Uri) -> Result<bool, ProblemDetails> {
+    let Some(value) = query_values(uri).find(|(name, _)| name.eq_ignore_ascii_case("plan")) else {
+        return Ok(false);
+    };
+    match (kind, value.1.to_ascii_lowercase().as_str()) {
+        (Kind::Restore, "true") => Ok(true),
+        (Kind::Restore, "false") => Ok(false),
+        (Kind::Restore, _) => Err(ProblemDetails::new(
+            StatusCode::BAD_REQUEST,
+            "?plan takes true or false; nothing was started",
+        )),
+        (Kind::Backup, _) => Err(ProblemDetails::new(
+            StatusCode::BAD_REQUEST,
+            "only a restore can be planned; nothing was started. Leave out ?plan",
+        )),
+    }
+}
+
 /// What a restore would do; starts nothing.
 async fn plan(app: &App, order: Order, warnings: Vec<String>) -> Result<Response, ProblemDetails> {
     let Order { plan, choice, credentials } = order;
@@ -119,6 +138,9 @@ fn refused(error: Error) -> ProblemDetails {
                 "{error}; nothing was started. Repeat this when it has ended, or add ?queue=true to wait for it"
             );
             ProblemDetails::new(StatusCode::CONFLICT, detail)
+        }
+        Error::WithoutSafetyBackup { .. } => {
+            ProblemDetails::new(StatusCode::CONFLICT, format!("{error}. Nothing was started"))
         }
         Error::OtherBody => ProblemDetails::new(
             StatusCode::UNPROCESSABLE_ENTITY,

@@ -8,7 +8,7 @@ use super::{
     choose::{choose, picked_by},
 };
 use crate::{
-    domain::{Choice, Pick, Plan, RecoveryPoint, Secret, ServiceName, Target},
+    domain::{Choice, Kind, Pick, Plan, RecoveryPoint, Secret, ServiceName, Target},
     ports::Ports,
 };
 
@@ -43,9 +43,18 @@ pub fn drill_plan(
     Ok(plan)
 }
 
-/// The plan, with the recovery point that is tried out.
+/// The plan, with the recovery point that is tried out. Not where the last restore was no drill: somebody may have taken
+/// the instance into use, on the day on which nothing else was left.
 pub async fn draw(ports: &Ports, plan: Plan, draw: Draw, access_key: Option<&Secret>) -> Result<Plan, Error> {
     let now = ports.azure.now();
+    let service = &plan.service.name;
+    let history = ports.journal.history(service).await;
+    let history = history.map_err(|source| Error::Catalog { service: service.clone(), source })?;
+    let last = history.iter().find(|ended| ended.kind == Kind::Restore && ended.started.is_some());
+    if let Some(last) = last.filter(|ended| ended.drill.is_none()) {
+        let why = format!("operation {} restored it and was no drill: it may be in use", last.id);
+        return Err(Error::DrillRefused { service: service.clone(), why });
+    }
     match draw {
         Draw::Newest { verified } => {
             let choice = Choice::Pick(Pick { verified, until: None });
@@ -59,7 +68,11 @@ pub async fn draw(ports: &Ports, plan: Plan, draw: Draw, access_key: Option<&Sec
 }
 
 fn any(standing: &[RecoveryPoint], number: u128, now: Timestamp) -> Option<RecoveryPoint> {
-    let fit = || standing.iter().filter(|point| point.is_verified() && !point.is_expired(now));
+    let fit = || {
+        standing
+            .iter()
+            .filter(|point| point.is_verified() && point.safety_for.is_none() && !point.is_expired(now))
+    };
     let count = u128::try_from(fit().count()).ok().filter(|count| *count > 0)?;
     // A remainder is less than the count.
     usize::try_from(number % count).ok().and_then(|n| fit().nth(n)).cloned()
@@ -90,9 +103,11 @@ mod tests {
         }
     }
 
+    /// The declared instance, those that may be restored into, and what is told.
+    type Row<'a> = (Option<&'a str>, Option<Vec<ServiceName>>, &'a str);
+
     #[test]
     fn a_drill_is_refused_wherever_a_target_rests_whatever_the_settings_were_read_as() {
-        type Row = (Option<&'static str>, Option<Vec<ServiceName>>, &'static str);
         let others = [target("b", "apim-b", Some("standby-b"), None)];
         let names =
             |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect::<Vec<ServiceName>>();
@@ -130,6 +145,7 @@ mod tests {
             ended: at(second + 10),
             tier: None,
             evidence: Some(Evidence::Arm),
+            safety_for: None,
             verification: if verified {
                 Verification::Verified { blob: seen(name) }
             } else {

@@ -16,6 +16,10 @@ pub enum Error {
         "the catalogue has no {what} of {service} in {container} that is still there; name the blob as backupName, or make the catalogue anew: apim-dr catalog rebuild"
     )]
     NoRecoveryPoint { what: String, service: ServiceName, container: ContainerRef },
+    #[error(
+        "operation {open} is open for the same restore, without a safety backup; cancel it first (apim-dr operations cancel {open}), or leave out safetyBackup"
+    )]
+    WithoutSafetyBackup { open: OperationId },
     #[error("the idempotency key was used before, with another body")]
     OtherBody,
     #[error("{action} operation {id} failed")]

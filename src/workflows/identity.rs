@@ -118,6 +118,8 @@ pub async fn change_identity(
             Poll::Refused(error) | Poll::Unread { error, lasting: true, .. } => {
                 return Err(IdentityError::Unknown(error));
             }
+            // Newer versions may end such a change with an empty answer: then the service tells.
+            Poll::Unread { .. } if has_changed(ports, service, change, access).await => return Ok(()),
             Poll::Unread { error, .. } if late => return Err(IdentityError::Unknown(error)),
             Poll::Running { .. } if late => {
                 return Err(IdentityError::Unknown(AzureError::local("it still runs after two hours")));
@@ -126,6 +128,17 @@ pub async fn change_identity(
             Poll::Unread { after, .. } => pause = after,
         }
     }
+}
+
+/// Whether the service is idle, and has exactly the identities that it was to have.
+async fn has_changed(ports: &Ports, service: &ServiceId, change: &IdentityChange, access: &Access) -> bool {
+    let Ok((status, inventory)) = ports.inspection.inventory(service, access).await else { return false };
+    let keys = |ids: &mut dyn Iterator<Item = &String>| {
+        ids.map(|id| id.to_ascii_lowercase()).collect::<std::collections::BTreeSet<_>>()
+    };
+    status.is_idle()
+        && inventory.identity.system_assigned == change.system_assigned
+        && keys(&mut inventory.identity.user_assigned.keys()) == keys(&mut change.user_assigned.iter())
 }
 
 /// Whether a service has become what was asked for.

@@ -32,7 +32,14 @@ pub async fn is_claimed(ports: &Ports, cause: &Cause, plan: &Plan) -> Result<boo
     let opened = ports.azure.now();
     let opening = Opening { id: OperationId::at(opened), plan: plan.clone(), opened, deadline: opened };
     let failed = |source| Error::Records { action: "opening", id: opening.id, source };
-    Ok(ports.journal.claimed(cause, &opening).await.map_err(failed)?.is_some())
+    Ok(match ports.journal.claimed(cause, &opening).await.map_err(failed)? {
+        // A key holds no plan: whoever claimed it may have died before that was stored. Then it is still to be chosen.
+        Some(Claim::Theirs(theirs)) if matches!(cause, Cause::Key { .. }) => {
+            read(ports, theirs.id).await?.is_some()
+        }
+        Some(Claim::Theirs(_) | Claim::OtherBody) => true,
+        Some(Claim::Ours) | None => false,
+    })
 }
 
 /// Opens an operation: when this returns, it is stored and will be carried out, whoever dies.
@@ -49,6 +56,7 @@ pub async fn open(
     let opened = ports.azure.now();
     let id = OperationId::at(opened);
     let deadline = later(opened, ports.deadlines.of(plan.kind));
+    let wants_safety = plan.safety_backup;
     let ours = Opening { id, plan, opened, deadline };
     let failed = |source| Error::Records { action: "opening", id, source };
     let busy = match if_busy {
@@ -68,6 +76,9 @@ pub async fn open(
         Claim::OtherBody => return Err(Error::OtherBody),
     };
     if joined && let Some(operation) = read(ports, opening.id).await? {
+        if wants_safety && !operation.plan.safety_backup && !operation.phase.is_closed() {
+            return Err(Error::WithoutSafetyBackup { open: operation.id });
+        }
         return Ok(Opened { operation, joined });
     }
     let id = opening.id;

@@ -5,7 +5,7 @@ use futures::{FutureExt as _, future::OptionFuture, join};
 use super::verify::{alike, source};
 use crate::{
     domain::{
-        AccountFacts, AzureError, DeletedService, Finding, Inventory, Kind, Plan, ServiceStatus,
+        AccountFacts, AzureError, DeletedService, Finding, Inventory, Kind, Plan, ServiceStatus, Severity,
         preflight::{Facts, Looked, busy, findings, principal, sorted, unreachable},
     },
     ports::{Access, Inspection, Ports, ReadError},
@@ -26,6 +26,10 @@ pub async fn check(ports: &Ports, plan: &Plan, access: &Access) -> Checked {
         Ok((status, inventory)) => {
             let mut findings = Box::pin(preflight(ports, plan, access, &inventory, Scope::Whole)).await;
             findings.extend(busy(plan, &status));
+            // Whoever ordered it knows better.
+            for ignored in findings.iter_mut().filter(|finding| plan.ignores(finding)) {
+                ignored.severity = Severity::Warns;
+            }
             Checked { service: Some((status, inventory)), findings: sorted(findings) }
         }
         Err(error) => {

@@ -158,8 +158,10 @@ pub(super) fn failed(failure: Failure) -> Event {
 pub(super) fn log(entry: &Entry) {
     let Operation { id, plan, phase, waiting, failure, .. } = &entry.operation;
     let detail = failure.as_ref().map(ToString::to_string).or_else(|| waiting.clone());
+    let remedy = failure.as_ref().and_then(|failure| failure.error.remedy.as_deref());
+    let cause = entry.operation.explanation().map(|known| known.cause);
     tracing::info!(
         operation.id = %id, operation.kind = %plan.kind, operation.phase = %phase, service.name = %plan.service.name,
-        journal.seq = entry.seq, journal.event = entry.event.name(), detail, "operation is {phase}"
+        journal.seq = entry.seq, journal.event = entry.event.name(), detail, cause, remedy, "operation is {phase}"
     );
 }

@@ -50,6 +50,8 @@ pub struct Retirement {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     Kept(Vec<Reason>),
+    /// It was made before a restore: no rule is about it.
+    KeptForSafety,
     /// No rule keeps it.
     ToGo,
     Deleted,
@@ -80,6 +82,7 @@ impl fmt::Display for Outcome {
                 let reasons: Vec<_> = reasons.iter().map(Reason::to_string).collect();
                 write!(f, "kept: {}", reasons.join(", "))
             }
+            Self::KeptForSafety => f.write_str("kept: made before a restore; only by hand it goes"),
             Self::ToGo => f.write_str("no rule keeps it"),
             Self::Deleted => f.write_str("deleted: no rule keeps it"),
             Self::KeptByLock { reason } => write!(f, "kept by lock: {reason}"),
@@ -218,6 +221,7 @@ pub fn judge(items: &[Item], policy: &Policy, now: Timestamp) -> Vec<Outcome> {
     let outcome = |item: &Item| match (&item.blob, fates.remove(&item.point.id)) {
         (Whereabouts::Gone, _) => Outcome::Gone,
         (Whereabouts::Overwritten(_), _) => Outcome::Overwritten,
+        (Whereabouts::There(_), None) if item.point.safety_for.is_some() => Outcome::KeptForSafety,
         (Whereabouts::Unknown, _) | (_, None) => Outcome::Unseen,
         (Whereabouts::There(_), Some(Fate::Keep(reasons))) => Outcome::Kept(reasons),
         (Whereabouts::There(_), Some(Fate::Remove)) => Outcome::ToGo,
@@ -227,8 +231,8 @@ pub fn judge(items: &[Item], policy: &Policy, now: Timestamp) -> Vec<Outcome> {
 
 /// A recovery point as the rules see it: only what is there counts.
 fn candidate(item: &Item) -> Option<Candidate<OperationId>> {
-    let seen = item.seen()?;
     let point = &item.point;
+    let seen = item.seen().filter(|_| point.safety_for.is_none())?;
     let verified = point.is_verified() || point.is_proved_by(seen);
     Some(Candidate { key: point.id, at: point.at, verified, locked: None })
 }

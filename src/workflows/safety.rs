@@ -94,6 +94,7 @@ fn safety_plan(restore: &Operation) -> Result<Plan, Finding> {
         e_tag: None,
         ignore: restore.plan.ignore.clone(),
         safety_backup: false,
+        safety_for: Some(restore.id),
         drill: None,
     })
 }
@@ -106,10 +107,11 @@ fn unsafe_to_start(backup: &Operation) -> Finding {
         (None, Some(Verification::Unverified { reason, .. })) => format!("nobody could see it: {reason}"),
         _ => format!("it is {phase}"),
     };
-    let remedy = match failure.as_ref().map(|failure| &failure.error) {
+    let first = match failure.as_ref().map(|failure| &failure.error) {
         Some(AzureError { remedy: Some(remedy), .. }) => remedy.clone(),
-        _ => format!("see apim-dr operations show {id}; or restore without safetyBackup"),
+        _ => format!("see apim-dr operations show {id}"),
     };
+    let remedy = format!("{first}; or restore without safetyBackup");
     let text =
         format!("the safety backup of {} is none, so nothing was overwritten: {why}", plan.service.name);
     Finding::blocks("safety-backup.failed", text, remedy)

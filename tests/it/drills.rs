@@ -140,6 +140,18 @@ async fn a_drill_without_a_recovery_point_is_not_held_and_the_backups_go_on() {
 }
 
 #[tokio::test]
+async fn where_somebody_restored_by_hand_no_drill_is_held() {
+    let bed = with_drills("0 0 3 * * *").await;
+    finish(&bed).await;
+    let by_hand = json!({ "target": "primary", "operation": "restore", "apimInstance": DRILL,
+        "backup": "latest-verified" });
+    assert_eq!(bed.run("/api/restore", &by_hand).await.status, 200);
+    until(&bed, "2026-11-21T03:00:10Z");
+    finish(&bed).await;
+    assert_eq!(bed.emulator.posts("restore"), 1);
+}
+
+#[tokio::test]
 async fn a_drill_never_goes_into_what_a_target_rests_on() {
     let own = drilled(&json!({ "drill": accounts::SERVICE, "drillSchedule": "0 0 3 * * *" }));
     let into_standby = drilled(&json!({ "drill": accounts::STANDBY, "drillSchedule": "0 0 3 * * *" }));

@@ -209,6 +209,24 @@ async fn a_busy_service_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_change_that_ends_with_an_empty_answer_is_told_by_the_service() {
+    let place = place("2021-08-01").await;
+    let empty = Effect::Status {
+        status: 200,
+        body: None,
+        headers: [("retry-after".to_owned(), "1".to_owned())].into(),
+    };
+    place.emulator.inject(Fault { times: 10_000, ..Fault::once("GET", "/operationresults/", empty) });
+    let given = identity(&place, &["enable", "--user", USER]).await;
+    place.emulator.clear_faults();
+    assert_eq!(
+        (given.code, patches(&place), has(&place)),
+        (Some(0), 1, (true, vec![USER.to_owned()])),
+        "{given:?}"
+    );
+}
+
+#[tokio::test]
 async fn what_became_of_a_change_without_an_answer_is_looked_at_and_it_is_not_sent_again() {
     let lost = Fault::once("PATCH", "/sampleapim?", Effect::ResetAfter);
     let gone = Effect::Status { status: 404, body: None, headers: [].into() };

@@ -1,7 +1,7 @@
 //! What cannot work is said before anything is sent; what may not work is said, and tried.
 
 use apim_dr::emulator::accounts;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::bed::{Answer, Bed, but, seed};
 
@@ -102,11 +102,4 @@ async fn a_firewall_lets_only_a_trusted_identity_through() {
     bed.emulator.with_account(accounts::STORAGE_ACCOUNT, |account| account.bypass = "None".to_owned());
     let ended = bed.run("/api/backup", &trusted).await;
     assert_eq!(ended.json()["failure"]["error"]["code"], "firewall.bypass", "{ended:?}");
-}
-
-/// One target of the default world, by key.
-pub(crate) fn target(fields: &Value) -> String {
-    let mut target = but(seed("backup"), &json!({ "name": "primary", "operation": null }));
-    target = but(target, fields);
-    Value::from(vec![target]).to_string()
 }

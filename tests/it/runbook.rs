@@ -1,5 +1,6 @@
 //! The runbook as it is printed: the chapter on a fail-over, with a target's own names.
 
+use apim_dr::emulator::accounts;
 use serde_json::json;
 
 use crate::{process::Place, targets::target};
@@ -10,7 +11,11 @@ async fn the_chapter_is_printed_with_the_targets_names_and_nobody_is_asked() {
     let names = json!({ "apimInstance": "contoso", "resourceGroup": "north", "storageAccount": "vaulted",
         "containerName": "shelf", "clientSecret": null, "applicationId": null, "tenantId": null, "accessKey": null });
     place.set("APIM_DR_TARGETS", &json!([target("gateway", &names)]).to_string());
-    let told = place.run(&["runbook", "gateway", "--standby", "contoso-two", "-g", "south"], "").await;
+    let subscription = accounts::SUBSCRIPTION_ID;
+    let standby = format!(
+        "/subscriptions/{subscription}/resourceGroups/south/providers/Microsoft.ApiManagement/service/contoso-two"
+    );
+    let told = place.run(&["runbook", "gateway", "--standby", &standby], "").await;
     assert_eq!(told.code, Some(0), "{told:?}");
     assert!(told.out.starts_with("## Fail over\n"), "{told:?}");
     for said in [

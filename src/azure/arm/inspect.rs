@@ -145,7 +145,8 @@ impl Inspection for Arm {
         let url = self.question_url(&question, "")?;
         let response = self.ask(&question, url.clone(), access).await?;
         let status = wire::service(&response.body);
-        let inventory = parsed(&response).and_then(service::inventory);
+        // Only without its state nobody can go on.
+        let inventory = parsed(&response).as_ref().map(service::inventory);
         status.zip(inventory).ok_or_else(|| unreadable(&url, response))
     }
 
@@ -251,9 +252,15 @@ impl Inspection for Arm {
         }
         let availability = parsed(&response).and_then(|body| serde_json::from_value(body).ok());
         let Availability { name_available, reason } =
-            availability.ok_or_else(|| unreadable(&url, response))?;
-        // Otherwise the name is one that no account may have.
-        Ok(!name_available && reason.is_some_and(|reason| reason.eq_ignore_ascii_case("AlreadyExists")))
+            availability.ok_or_else(|| unreadable(&url, response.clone()))?;
+        let is = |word: &str| reason.as_deref().is_some_and(|reason| reason.eq_ignore_ascii_case(word));
+        match name_available {
+            true => Ok(false),
+            false if is("AlreadyExists") => Ok(true),
+            // One that no account may have.
+            false if is("AccountNameInvalid") => Ok(false),
+            false => Err(unreadable(&url, response)),
+        }
     }
 
     async fn cors_methods(&self, account_id: &str, access: &Access) -> Result<Vec<String>, ReadError> {

@@ -96,6 +96,7 @@ pub(super) fn plan() -> Plan {
         e_tag: None,
         ignore: std::collections::BTreeSet::new(),
         safety_backup: false,
+        safety_for: None,
         drill: None,
     }
 }

@@ -26,6 +26,7 @@ fn plan(access: StorageAccess) -> Plan {
         e_tag: None,
         ignore: std::collections::BTreeSet::new(),
         safety_backup: false,
+        safety_for: None,
         drill: None,
     }
 }

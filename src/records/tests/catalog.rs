@@ -19,6 +19,7 @@ fn point(name: &str, hour: u64) -> RecoveryPoint {
         tier: None,
         evidence: Some(Evidence::Arm),
         verification: Verification::unverified("no right"),
+        safety_for: None,
     }
 }
 

@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    domain::{Answer, AttemptId, Continuation, Evidence, FailureKind, Kind, Phase, Plan},
+    domain::{
+        Answer, AttemptId, Continuation, Evidence, FailureKind, Kind, Phase, Plan, Probe, Verification,
+    },
     ports::{Catalog as _, Points},
 };
 
@@ -34,7 +36,8 @@ fn json(path: &str) -> Value {
 /// The n-th operation, one an hour.
 fn id(n: usize) -> OperationId {
     let ids = ["01a1fb9e-0680", "01a1fbd4-f500", "01a1fc0b-e380", "01a1fc42-d200", "01a1fc79-c080"];
-    let ids = [ids.as_slice(), &["01a1fcb0-af00", "01a1fce7-9d80", "01a1fd1e-8c00"]].concat();
+    let ids =
+        [ids.as_slice(), &["01a1fcb0-af00", "01a1fce7-9d80", "01a1fd1e-8c00", "01a1fd55-7a80"]].concat();
     format!("{}-7000-8000-00000000000{n}", ids[n]).parse().unwrap()
 }
 
@@ -56,17 +59,24 @@ async fn each_operation_of_version_1_is_the_story_that_it_was() {
         ("opened cancelRequested canceled", Phase::Canceled),
         ("opened skipped", Phase::Skipped),
         ("opened started answered", Phase::Running),
+        (
+            "opened checked safetyBackupOpened safetyBackupVerified started answered moved completed verified",
+            Phase::Succeeded,
+        ),
     ];
-    let mut newest_first: Vec<_> = (0..stories.len()).map(id).collect();
+    // The eighth is a drill of which only the slot is here.
+    let number = |n: usize| if n < 7 { n } else { n + 1 };
+    let mut newest_first: Vec<_> = (0..stories.len()).map(number).map(id).collect();
     newest_first.reverse();
     assert_eq!(records.operations(100).await.unwrap(), newest_first);
     let mut last = Vec::new();
     for (n, (story, phase)) in stories.into_iter().enumerate() {
-        let entries = records.entries(id(n)).await.unwrap();
+        let id = id(number(n));
+        let entries = records.entries(id).await.unwrap();
         let events: Vec<_> = entries.iter().map(|entry| entry.event.name()).collect();
         assert_eq!(events.join(" "), story, "{n}");
         let operation = entries.last().unwrap().operation.clone();
-        assert_eq!((operation.id, operation.phase), (id(n), phase));
+        assert_eq!((operation.id, operation.phase), (id, phase));
         last.push(operation);
     }
     assert_eq!((&last[0].evidence, &last[1].evidence), (&Some(Evidence::Arm), &Some(Evidence::Blob)));
@@ -80,6 +90,10 @@ async fn each_operation_of_version_1_is_the_story_that_it_was() {
     assert!(
         matches!(&last[6].continuation, Some(Continuation::Location(url)) if url.contains("//operationresults"))
     );
+    assert!(last[7].plan.safety_backup && last[7].safety_backup.as_ref().unwrap().verified);
+    assert_eq!(last[7].findings[0].code, "account.hierarchical-namespace");
+    let Some(Verification::Looked { aftermath }) = &last[7].verification else { panic!("{:?}", last[7]) };
+    assert_eq!((&aftermath.gateway, aftermath.expected), (&Some(Probe::Up), aftermath.counts));
     assert_eq!(last[6].deadline, "2026-11-21T13:00:00Z".parse().unwrap());
 }
 

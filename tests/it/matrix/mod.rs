@@ -29,6 +29,7 @@ mod process;
 mod retiring;
 mod seen;
 mod shelf;
+mod stages;
 mod world;
 
 use std::{pin::pin, sync::Arc, sync::atomic::Ordering, time::Duration};
@@ -36,7 +37,7 @@ use std::{pin::pin, sync::Arc, sync::atomic::Ordering, time::Duration};
 use apim_dr::{
     domain::{
         AttemptId, Credentials, Event, Evidence, Failure, FailureKind, Kind, Operation, OperationId, Phase,
-        Plan,
+        Plan, Verification,
     },
     payload::{self, Order, RestorePolicy},
     ports::{Cause, Claim, Clock, Journal as _, Opening},
@@ -230,7 +231,7 @@ async fn live_through(case: Case, number: usize, mishaps: &[Mishap]) {
     for mishap in mishaps {
         let case = Case { mishap: Some((number, *mishap)), ..case };
         let _named = Named(case);
-        live(case).await;
+        Box::pin(live(case)).await;
     }
 }
 

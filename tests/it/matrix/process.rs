@@ -108,7 +108,10 @@ impl Clock for Process {
             for _ in 0..8 {
                 tokio::task::yield_now().await;
             }
-            let first = *world.sleepers.lock().unwrap().iter().min().unwrap();
+            // A process may have died in its sleep: it never wakes.
+            let now = world.now();
+            let ends = world.sleepers.lock().unwrap().clone();
+            let first = ends.into_iter().filter(|end| *end > now).min().unwrap_or(now);
             let idle = world.doings.load(Ordering::SeqCst) == before;
             let pause = if idle { first.duration_since(world.now()) } else { SignedDuration::from_secs(2) };
             world.advance(pause.try_into().unwrap_or_default());

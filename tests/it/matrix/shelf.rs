@@ -94,6 +94,7 @@ impl World {
             tier: None,
             evidence: Some(Evidence::Arm),
             verification: Verification::Verified { blob: seen },
+            safety_for: None,
         };
         self.records.record(&point).await.unwrap();
     }

@@ -22,7 +22,7 @@ fn services(recording: &Recording) -> Vec<(ServiceStatus, Inventory)> {
     });
     bodies
         .map(|response| {
-            let inventory = parsed(&response).and_then(service::inventory);
+            let inventory = parsed(&response).as_ref().map(service::inventory);
             let read = wire::service(&response.body).zip(inventory);
             read.unwrap_or_else(|| panic!("{}: {:?}", recording.name, response.body))
         })

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, civil::DateTime, tz::Offset};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use url::Url;
 
@@ -12,38 +12,6 @@ use crate::domain;
 /// What Azure's own host names end in, in each cloud.
 const OWN_HOSTS: [&str; 3] = [".azure-api.net", ".azure-api.us", ".azure-api.cn"];
 const SETTINGS: &str = "Microsoft.WindowsAzure.ApiManagement.Gateway.";
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Service {
-    location: String,
-    sku: Sku,
-    zones: BTreeSet<String>,
-    identity: Identity,
-    properties: ServiceProperties,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct ServiceProperties {
-    /// Where 2014-02-14 has it.
-    sku: Sku,
-    gateway_url: Option<String>,
-    /// The same in 2014-02-14.
-    runtime_url: Option<String>,
-    additional_locations: Vec<Region>,
-    hostname_configurations: Vec<Hostname>,
-    certificates: Vec<CaCertificate>,
-    virtual_network_type: String,
-    virtual_network_configuration: VirtualNetwork,
-    public_ip_address_id: Option<String>,
-    public_network_access: Option<String>,
-    private_endpoint_connections: Vec<PrivateEndpoint>,
-    custom_properties: BTreeMap<String, String>,
-    api_version_constraint: VersionConstraint,
-    disable_gateway: bool,
-    platform_version: Option<String>,
-}
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -133,45 +101,73 @@ struct ConnectionState {
     status: String,
 }
 
-/// Reads a service from a body without nulls; `None` if its fields are of other kinds than we know.
-pub(super) fn inventory(body: Value) -> Option<domain::Inventory> {
-    let Service { location, sku, zones, identity, properties } = serde_json::from_value(body).ok()?;
-    let sku = if sku.name.is_some() { sku } else { properties.sku };
+/// The parts of an object, each read for itself: one that is of another kind than we know takes no other with it.
+struct Parts<'a> {
+    object: &'a Value,
+    unread: &'a mut Vec<String>,
+}
+
+impl Parts<'_> {
+    fn read<T: DeserializeOwned + Default>(&mut self, name: &str) -> T {
+        let Some(part) = self.object.get(name) else { return T::default() };
+        T::deserialize(part).unwrap_or_else(|_| {
+            self.unread.push(name.to_owned());
+            T::default()
+        })
+    }
+}
+
+/// Reads a service from a body without nulls.
+pub(super) fn inventory(body: &Value) -> domain::Inventory {
+    let mut unread = Vec::new();
+    let mut outer = Parts { object: body, unread: &mut unread };
+    let (location, sku, zones) = (outer.read("location"), outer.read::<Sku>("sku"), outer.read("zones"));
+    let identity: Identity = outer.read("identity");
+    let mut properties =
+        Parts { object: body.get("properties").unwrap_or(&Value::Null), unread: &mut unread };
+    // Where 2014-02-14 has it.
+    let sku = if sku.name.is_some() { sku } else { properties.read("sku") };
     let is_connected = |endpoint: &&PrivateEndpoint| {
         let state = &endpoint.properties.private_link_service_connection_state;
         state.status.eq_ignore_ascii_case("Approved")
     };
-    Some(domain::Inventory {
+    let hostnames: Vec<Hostname> = properties.read("hostnameConfigurations");
+    let endpoints: Vec<PrivateEndpoint> = properties.read("privateEndpointConnections");
+    let settings: BTreeMap<String, String> = properties.read("customProperties");
+    let (gateway, runtime) = (properties.read::<Option<String>>("gatewayUrl"), properties.read("runtimeUrl"));
+    let mut inventory = domain::Inventory {
         location,
         tier: sku.name.map(domain::Tier),
         capacity: sku.capacity,
         zones,
-        regions: properties.additional_locations.into_iter().map(domain::Region::from).collect(),
+        regions: convert(properties.read::<Vec<Region>>("additionalLocations")),
         identity: identity.into(),
-        hostnames: properties
-            .hostname_configurations
-            .into_iter()
-            .filter(|hostname| !hostname.is_azures())
-            .map(domain::Hostname::from)
-            .collect(),
-        certificates: properties.certificates.into_iter().map(domain::CaCertificate::from).collect(),
+        hostnames: convert(hostnames.into_iter().filter(|hostname| !hostname.is_azures()).collect()),
+        certificates: convert(properties.read::<Vec<CaCertificate>>("certificates")),
         network: domain::Network {
-            kind: properties.virtual_network_type,
-            subnet: properties.virtual_network_configuration.subnet_resource_id,
-            public_ip: properties.public_ip_address_id,
+            kind: properties.read("virtualNetworkType"),
+            subnet: properties.read::<VirtualNetwork>("virtualNetworkConfiguration").subnet_resource_id,
+            public_ip: properties.read("publicIpAddressId"),
         },
-        public_network_access: properties.public_network_access,
-        private_endpoints: properties.private_endpoint_connections.iter().filter(is_connected).count(),
-        settings: properties
-            .custom_properties
+        public_network_access: properties.read("publicNetworkAccess"),
+        private_endpoints: endpoints.iter().filter(is_connected).count(),
+        settings: settings
             .into_iter()
             .map(|(name, value)| (name.strip_prefix(SETTINGS).unwrap_or(&name).to_owned(), value))
             .collect(),
-        min_api_version: properties.api_version_constraint.min_api_version,
-        gateway_url: properties.gateway_url.or(properties.runtime_url),
-        gateway_disabled: properties.disable_gateway,
-        platform: properties.platform_version,
-    })
+        min_api_version: properties.read::<VersionConstraint>("apiVersionConstraint").min_api_version,
+        // 2014-02-14 calls it otherwise.
+        gateway_url: gateway.or(runtime),
+        gateway_disabled: properties.read("disableGateway"),
+        platform: properties.read("platformVersion"),
+        unread: Vec::new(),
+    };
+    inventory.unread = unread;
+    inventory
+}
+
+fn convert<T, U: From<T>>(items: Vec<T>) -> Vec<U> {
+    items.into_iter().map(U::from).collect()
 }
 
 impl From<Region> for domain::Region {

@@ -4,7 +4,7 @@ use super::*;
 use crate::azure::arm::inspect::told;
 
 fn read(body: Value) -> domain::Inventory {
-    inventory(told(body)).unwrap()
+    inventory(&told(body))
 }
 
 #[test]
@@ -25,10 +25,21 @@ fn what_azure_did_not_send_or_sent_as_null_is_empty() {
 }
 
 #[test]
-fn another_kind_of_field_than_we_know_is_no_service() {
-    for body in [json!(7), json!({"properties": 7}), json!({"sku": "Developer"}), json!({"zones": {}})] {
-        assert_eq!(inventory(body.clone()), None, "{body}");
-    }
+fn a_part_of_another_kind_than_we_know_takes_no_other_with_it_and_is_named() {
+    let body = json!({
+        "location": "Australia East", "sku": {"name": "Developer", "capacity": 1.5}, "zones": [7],
+        "identity": "SystemAssigned",
+        "properties": {"customProperties": {"a": true}, "platformVersion": "stv2", "certificates": {}},
+    });
+    let inventory = read(body);
+    assert_eq!(
+        (inventory.location.as_str(), inventory.platform.as_deref()),
+        ("Australia East", Some("stv2"))
+    );
+    let mut unread = inventory.unread;
+    unread.sort();
+    assert_eq!(unread, ["certificates", "customProperties", "identity", "sku", "zones"]);
+    assert_eq!(read(json!({"properties": 7})), domain::Inventory::default());
 }
 
 #[test]
@@ -178,6 +189,7 @@ fn the_rest_is_where_azure_has_it() {
         gateway_url: Some("https://a.azure-api.net".into()),
         gateway_disabled: true,
         platform: Some("stv2".into()),
+        unread: Vec::new(),
     };
     assert_eq!(read(body), expected);
 }
