@@ -1,6 +1,10 @@
-use super::*;
+use super::{
+    account::{CONTRIBUTOR, OWNER},
+    *,
+};
 use crate::domain::{
-    Firewall, Identity, Network, Seen, ServiceName, Severity, Tier, UserAssigned, Verification,
+    Firewall, Identity, Kind, Network, RoleAssignment, Seen, ServiceName, Severity, Tier, UserAssigned,
+    Verification,
     samples::{self, after, at, plan, present, seen},
 };
 

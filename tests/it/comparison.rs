@@ -1,228 +1,161 @@
-//! Snapshots of services and their comparison, on services that answer as they are told.
-
-use std::collections::HashMap;
+//! Snapshots of services, their comparison, and what the commands on a target and its standby say.
 
 use apim_dr::{
-    domain::{
-        AccountFacts, AzureError, Caller, Connectivity, ContainerName, Continuation, Counts, Credentials,
-        DeletedService, Diagnostic, IdentityChange, Inventory, OperationId, Probe, RoleAssignment, ServiceId,
-        ServiceStatus, Snapshot, StorageAccount, SubscriptionId,
-    },
-    ports::{Access, Catalog as _, Inspection, ReadError},
-    records::{Location, Records},
+    app::App,
+    domain::{Caller, Credentials, Snapshot},
+    emulator::{Service, accounts},
+    ports::{Access, ReadError},
     workflows::{Comparison, Error, Side, Whence, compare_sides, take_snapshot},
 };
-use async_trait::async_trait;
-use jiff::Timestamp;
+use serde_json::{Value, json};
 
-/// What a service answers; a part that is `None` is refused.
-#[derive(Debug, Default)]
-struct Answers {
-    inventory: Option<(ServiceStatus, Inventory)>,
-    counts: Option<Counts>,
-    diagnostics: Option<Vec<Diagnostic>>,
-    /// Empty: it was never published.
-    portal_revision: Option<String>,
-}
-
-/// Services by name.
-#[derive(Debug, Default)]
-struct Inspected(HashMap<&'static str, Answers>);
-
-impl Inspected {
-    fn answer<T: Clone>(
-        &self,
-        service: &ServiceId,
-        part: impl Fn(&Answers) -> &Option<T>,
-    ) -> Result<T, ReadError> {
-        let known = self.0.get(service.name.as_str()).and_then(|answers| part(answers).clone());
-        known.ok_or_else(|| ReadError::Definite(AzureError::local("no right")))
-    }
-}
-
-#[async_trait]
-impl Inspection for Inspected {
-    fn api_version(&self) -> String {
-        unimplemented!()
-    }
-
-    async fn inventory(
-        &self,
-        service: &ServiceId,
-        _: &Access,
-    ) -> Result<(ServiceStatus, Inventory), ReadError> {
-        self.answer(service, |it| &it.inventory)
-    }
-
-    async fn counts(&self, service: &ServiceId, _: &Access) -> Result<Counts, ReadError> {
-        self.answer(service, |it| &it.counts)
-    }
-
-    async fn workspaces(&self, _: &ServiceId, _: &Access) -> Result<u64, ReadError> {
-        unimplemented!()
-    }
-
-    async fn diagnostics(&self, service: &ServiceId, _: &Access) -> Result<Vec<Diagnostic>, ReadError> {
-        self.answer(service, |it| &it.diagnostics)
-    }
-
-    async fn portal_revision(&self, service: &ServiceId, _: &Access) -> Result<Option<String>, ReadError> {
-        let name = self.answer(service, |it| &it.portal_revision)?;
-        Ok(Some(name).filter(|name| !name.is_empty()))
-    }
-
-    async fn connectivity(&self, _: &ServiceId, _: &Access) -> Result<Vec<Connectivity>, ReadError> {
-        unimplemented!()
-    }
-
-    async fn deleted_service(&self, _: &ServiceId, _: &Access) -> Result<Option<DeletedService>, ReadError> {
-        unimplemented!()
-    }
-
-    async fn account(
-        &self,
-        _: &SubscriptionId,
-        _: &StorageAccount,
-        _: &Access,
-    ) -> Result<Option<AccountFacts>, ReadError> {
-        unimplemented!()
-    }
-
-    async fn account_exists(
-        &self,
-        _: &SubscriptionId,
-        _: &StorageAccount,
-        _: &Access,
-    ) -> Result<bool, ReadError> {
-        unimplemented!()
-    }
-
-    async fn cors_methods(&self, _: &str, _: &Access) -> Result<Vec<String>, ReadError> {
-        unimplemented!()
-    }
-
-    async fn container_exists(&self, _: &str, _: &ContainerName, _: &Access) -> Result<bool, ReadError> {
-        unimplemented!()
-    }
-
-    async fn roles(&self, _: &str, _: &str, _: &Access) -> Result<Vec<RoleAssignment>, ReadError> {
-        unimplemented!()
-    }
-
-    async fn probe(&self, _: &str) -> Probe {
-        unimplemented!()
-    }
-
-    async fn change_identity(
-        &self,
-        _: &ServiceId,
-        _: &IdentityChange,
-        _: &Access,
-    ) -> Result<Option<Continuation>, ReadError> {
-        unimplemented!()
-    }
-}
-
-fn now() -> Timestamp {
-    "2026-11-22T00:00:00Z".parse().unwrap()
-}
+use crate::{
+    bed::{Bed, seed},
+    process::Place,
+    targets::target,
+    verification::APP,
+};
 
 fn side(name: &str) -> Side {
-    let service = ServiceId {
-        subscription: "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee".parse().unwrap(),
-        resource_group: "rg".parse().unwrap(),
-        name: name.parse().unwrap(),
-    };
-    Side { service, access: Access { caller: Caller::App, credentials: Credentials::default() } }
+    let service = format!(
+        r#"{{"subscription":"{}","resourceGroup":"{}","name":"{name}"}}"#,
+        accounts::SUBSCRIPTION_ID,
+        accounts::RESOURCE_GROUP
+    );
+    let access = Access { caller: Caller::App, credentials: Credentials::default() };
+    Side { service: serde_json::from_str(&service).unwrap(), access }
 }
 
-/// Everything is read.
-fn open(capacity: u64, state: &str) -> Answers {
-    let status = ServiceStatus {
-        tier: None,
-        provisioning_state: state.to_owned(),
-        target_provisioning_state: String::new(),
-    };
-    Answers {
-        inventory: Some((status, Inventory { capacity: Some(capacity), ..Inventory::default() })),
-        counts: Some(Counts { apis: 1, ..Counts::default() }),
-        diagnostics: Some(Vec::new()),
-        portal_revision: Some(String::new()),
-    }
+async fn taken(app: &App) -> Result<Snapshot, ReadError> {
+    let Side { service, access } = side(accounts::SERVICE);
+    let ports = app.ports();
+    take_snapshot(&*ports.inspection, &service, &access, ports.azure.now()).await
 }
 
-async fn taken(answers: Answers) -> Result<Snapshot, ReadError> {
-    let inspected = Inspected(HashMap::from([("primary", answers)]));
-    let Side { service, access } = side("primary");
-    take_snapshot(&inspected, &service, &access, now()).await
+async fn compared(bed: &Bed) -> Result<Comparison, Error> {
+    let app = bed.app().await;
+    let ports = app.ports();
+    let [primary, standby] = [accounts::SERVICE, accounts::STANDBY].map(side);
+    let now = ports.azure.now();
+    compare_sides(&*ports.inspection, &*ports.catalog, &primary, &standby, now).await
+}
+
+/// What differs, but for what is expected to.
+fn items(comparison: &Comparison) -> Vec<&str> {
+    let expected = ["identity", "location"];
+    let items = comparison.differences.iter().map(|difference| &*difference.item);
+    items.filter(|item| !expected.contains(item)).collect()
 }
 
 #[tokio::test]
 async fn a_snapshot_has_what_could_be_read_and_says_what_could_not() {
-    let whole = taken(open(2, "Succeeded")).await.unwrap();
-    let expected = Snapshot {
-        service: side("primary").service,
-        taken: now(),
-        inventory: Inventory { capacity: Some(2), ..Inventory::default() },
-        counts: Some(Counts { apis: 1, ..Counts::default() }),
-        diagnostics: Some(Vec::new()),
-        portal_revision: Some(String::new()),
-        unread: Vec::new(),
-    };
-    assert_eq!(whole, expected);
-
-    let inventory = open(2, "Updating").inventory;
-    let poor = taken(Answers { inventory, ..Answers::default() }).await.unwrap();
-    let unread = [
-        "the numbers of APIs, products, subscriptions and users: no right",
-        "the diagnostic settings: no right",
-        "the developer portal's revisions: no right",
-    ];
-    let unread = unread.map(str::to_owned).into();
-    assert_eq!(poor, Snapshot { counts: None, diagnostics: None, portal_revision: None, unread, ..expected });
-
-    taken(Answers { inventory: None, ..open(2, "Succeeded") }).await.unwrap_err();
-}
-
-async fn compared(records: &Records, services: [(&'static str, Answers); 2]) -> Result<Comparison, Error> {
-    let inspected = Inspected(HashMap::from(services));
-    compare_sides(&inspected, records, &side("primary"), &side("standby"), now()).await
+    let bed = Bed::with(&APP).await;
+    bed.emulator
+        .with_service(accounts::SERVICE, |service| service.portal_revision = Some("20261121".to_owned()));
+    let app = bed.app().await;
+    let whole = taken(&app).await.unwrap();
+    assert_eq!((whole.counts.unwrap().subscriptions, whole.unread.len()), (3, 0));
+    assert_eq!(
+        (whole.portal_revision.as_deref(), whole.inventory.location.as_str()),
+        (Some("20261121"), "Australia East")
+    );
+    for part in ["sampleapim/users", "diagnosticSettings", "portalRevisions"] {
+        bed.emulator.deny(part);
+    }
+    let poor = taken(&app).await.unwrap();
+    assert_eq!((poor.counts, &poor.diagnostics, &poor.portal_revision), (None, &None, &None));
+    assert_eq!(poor.inventory, whole.inventory);
+    let parts = ["the numbers of APIs", "the diagnostic settings", "the developer portal's revisions"];
+    assert!(poor.unread.iter().zip(parts).all(|(said, part)| said.starts_with(part)), "{:?}", poor.unread);
+    assert_eq!(poor.unread.len(), 3);
+    bed.emulator.deny("service/sampleapim?");
+    taken(&app).await.unwrap_err();
 }
 
 #[tokio::test]
 async fn two_services_are_compared_as_they_are_now() {
-    let records = Records::open(&Location::Memory, None).await.unwrap();
-    for (state, is_idle) in [("Succeeded", true), ("Updating", false)] {
-        let services = [("primary", open(2, "Updating")), ("standby", open(1, state))];
-        let comparison = compared(&records, services).await.unwrap();
-        assert_eq!((&comparison.whence, comparison.standby_idle), (&Whence::Live, is_idle));
-        let items: Vec<_> = comparison.differences.iter().map(|it| &*it.item).collect();
-        assert_eq!(items, ["capacity"]);
-    }
+    let bed = Bed::with(&APP).await;
+    let alike = compared(&bed).await.unwrap();
+    assert_eq!((&alike.whence, items(&alike), alike.standby_idle), (&Whence::Live, vec![], true));
+    bed.emulator.with_service(accounts::SERVICE, |service| service.capacity = 2);
+    bed.emulator.with_service(accounts::STANDBY, |service| {
+        "Updating".clone_into(&mut service.target_provisioning_state);
+        "Disabled".clone_into(&mut service.public_network_access);
+    });
+    let other = compared(&bed).await.unwrap();
+    assert_eq!((items(&other), other.standby_idle), (vec!["public-network-access", "capacity"], false));
 }
 
 #[tokio::test]
 async fn a_primary_that_is_gone_is_compared_as_it_was_recorded_last_and_without_that_nothing_is_compared() {
-    let records = Records::open(&Location::Memory, None).await.unwrap();
-    let services = || [("primary", Answers::default()), ("standby", open(1, "Succeeded"))];
-    let error = compared(&records, services()).await.unwrap_err();
+    let bed = Bed::with(&APP).await;
+    let primary = || Service { capacity: 3, ..Service::new(accounts::SERVICE, accounts::LOCATION) };
+    bed.emulator.delete_service(accounts::SERVICE);
+    let error = compared(&bed).await.unwrap_err();
     assert!(matches!(error, Error::UnreadPrimary { .. }) && !error.is_transient(), "{error}");
 
-    for (hour, capacity) in [(2, 3), (1, 1)] {
-        let at: Timestamp = format!("2026-11-21T0{hour}:00:00Z").parse().unwrap();
-        let snapshot = Snapshot { taken: at, ..taken(open(capacity, "Succeeded")).await.unwrap() };
-        records.record_snapshot(OperationId::at(at), &snapshot).await.unwrap();
-    }
-    let comparison = compared(&records, services()).await.unwrap();
-    let newest = "2026-11-21T02:00:00Z".parse().unwrap();
-    assert_eq!(comparison.whence, Whence::Recorded { taken: newest, because: "no right".to_owned() });
-    assert_eq!(comparison.differences[0].primary, "3 units");
+    bed.emulator.add_service(primary());
+    assert_eq!(bed.run("/api/backup", &seed("backup")).await.status, 200);
+    let taken = bed.now();
+    bed.advance(std::time::Duration::from_hours(5));
+    bed.emulator.delete_service(accounts::SERVICE);
+    let comparison = compared(&bed).await.unwrap();
+    let Whence::Recorded { taken: at, because } = &comparison.whence else { panic!("{comparison:#?}") };
+    assert!(*at <= taken && because.contains("404"), "{comparison:#?}");
+    assert_eq!(items(&comparison), ["capacity"]);
 }
 
 #[tokio::test]
 async fn a_standby_that_cannot_be_read_is_not_compared() {
-    let records = Records::open(&Location::Memory, None).await.unwrap();
-    let services = [("primary", open(2, "Succeeded")), ("standby", Answers::default())];
-    let error = compared(&records, services).await.unwrap_err();
+    let bed = Bed::with(&APP).await;
+    bed.emulator.delete_service(accounts::STANDBY);
+    let error = compared(&bed).await.unwrap_err();
     assert!(matches!(error, Error::UnreadStandby { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn the_commands_tell_whether_a_backup_a_fail_over_and_a_restore_would_work() {
+    let mut place = Place::start().await;
+    let own = target("primary", &json!({ "standby": accounts::STANDBY, "backupName": "nightly" }));
+    place.set("APIM_DR_TARGETS", &json!([own]).to_string());
+    place.set("PRIMARY_SECRET", accounts::CLIENT_SECRET);
+    place.set("PRIMARY_KEY", accounts::ACCOUNT_KEY);
+    let run = async |arguments: &[&str]| {
+        let ended = place.run(arguments, "").await;
+        for secret in [accounts::CLIENT_SECRET, accounts::ACCOUNT_KEY] {
+            assert!(!ended.out.contains(secret) && !ended.err.contains(secret), "{ended:?}");
+        }
+        ended
+    };
+    let plan =
+        ["restore", "--plan", "--target", "primary", "-n", accounts::STANDBY, "--backup", "latest-verified"];
+    let fine = run(&["check"]).await;
+    assert!(fine.code == Some(0) && fine.out.contains("nothing speaks against a backup"), "{fine:?}");
+    let not_ready = run(&["compare", "primary"]).await;
+    assert!(not_ready.code == Some(2) && not_ready.out.contains("Not ready"), "{not_ready:?}");
+    assert_eq!(run(&plan).await.code, Some(6));
+    assert_eq!(run(&["backup", "--target", "primary"]).await.code, Some(0));
+    let ready = run(&["compare", "primary"]).await;
+    assert!(ready.code == Some(0) && ready.out.contains("Ready: a fail-over would work."), "{ready:?}");
+    let planned = run(&plan).await;
+    assert!(planned.code == Some(0) && planned.out.ends_with("nothing was started\n"), "{planned:?}");
+
+    place.emulator.with_service(accounts::STANDBY, |service| service.tier = "Premium".to_owned());
+    let blocked = run(&plan).await;
+    assert!(blocked.code == Some(4) && blocked.out.contains("backup.tier"), "{blocked:?}");
+    let json = run(&["compare", "primary", "-o", "json"]).await;
+    let shown: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!((json.code, &shown["readiness"]["verdict"]), (Some(2), &json!("notReady")), "{shown:#}");
+    place.emulator.with_service(accounts::SERVICE, |service| service.tier = "BasicV2".to_owned());
+    let checked = run(&["check", "primary", "-o", "json"]).await;
+    let shown: Value = serde_json::from_str(&checked.out).unwrap();
+    assert_eq!(
+        (checked.code, &shown[0]["findings"][0]["code"]),
+        (Some(4), &json!("tier.unsupported")),
+        "{shown:#}"
+    );
+    for wrong in [&["check", "other"][..], &["compare", "other"], &["compare", "other", "x"]] {
+        assert_eq!(run(wrong).await.code, Some(64), "{wrong:?}");
+    }
+    assert_eq!((place.emulator.accepted("backup"), place.emulator.accepted("restore")), (1, 0));
 }
