@@ -94,7 +94,8 @@ pub fn unreachable(plan: &Plan, error: &AzureError, deleted: Option<&DeletedServ
             "service.soft-deleted",
             text,
             format!(
-                "bring it back, or free its name: az apim deletedservice purge --service-name {} --location \"{}\"",
+                "bring it back with all that it had: create it with \"restore\": true among its properties; to free its \
+                 name for good instead: az apim deletedservice purge --service-name {} --location \"{}\"",
                 service.name, deleted.location
             ),
         );

@@ -570,7 +570,7 @@ fn a_service_that_cannot_be_read_is_missing_soft_deleted_forbidden_or_out_of_rea
         let finding = unreachable(&plan, &error, deleted);
         assert_eq!((&*finding.code, finding.severity), (code, severity), "{finding:?}");
     }
-    insta::assert_snapshot!(unreachable(&plan, &error(404), Some(&deleted)).remedy, @r#"bring it back, or free its name: az apim deletedservice purge --service-name sampleapim --location "Australia East""#);
+    insta::assert_snapshot!(unreachable(&plan, &error(404), Some(&deleted)).remedy, @r#"bring it back with all that it had: create it with "restore": true among its properties; to free its name for good instead: az apim deletedservice purge --service-name sampleapim --location "Australia East""#);
 }
 
 #[test]
