@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use apim_dr::emulator::{Effect, Fault, accounts};
 use serde_json::{Value, json};
 
-use crate::bed::{Answer, Bed, but, seed};
+use crate::{
+    bed::{Answer, Bed, but, seed},
+    verification::APP,
+};
 
 /// A restore of what the primary backed up into its standby.
 fn restore(fields: &Value) -> Value {
@@ -179,6 +182,20 @@ async fn without_its_safety_backup_nothing_is_restored() {
         bed.advance(Duration::from_mins(1));
     }
     assert_eq!((started(&bed).1, content(&bed, accounts::STANDBY)), (0, before));
+}
+
+#[tokio::test]
+async fn a_safety_backup_that_nobody_can_see_is_none() {
+    let bed = Bed::with(&APP).await;
+    backed_up(&bed).await;
+    bed.emulator
+        .with_roles(|roles| roles.retain(|role| role.principal != accounts::APPLICATION_PRINCIPAL_ID));
+    let unseen =
+        json!({ "accessKey": null, "accessType": "SystemAssignedManagedIdentity", "safetyBackup": true });
+    let ended = bed.run("/api/restore", &restore(&unseen)).await;
+    let (status, code, message) = failure(&ended);
+    assert_eq!((status, code, started(&bed)), (424, json!("safety-backup.failed"), (2, 0)), "{ended:?}");
+    assert!(message.contains("nobody could see it"), "{message}");
 }
 
 #[tokio::test]
