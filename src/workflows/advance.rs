@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::{
     Error,
+    drill::restored_by_hand,
     open::finish_opening,
     preflight::{Scope, deleted, preflight},
     record::{again, closed, failed, last, log, record, record_answer, record_kept_answer, then},
@@ -94,6 +95,18 @@ async fn start(ports: &Ports, entry: Entry, may_start: &(dyn Fn() -> bool + Sync
             format!("{} is what this drill tries out a recovery point of", operation.plan.service.name);
         let finding = Finding::blocks("drill.source", text, "declare another instance as the target's drill");
         return record(ports, entry, blocked_by(finding)).await;
+    }
+    if operation.plan.drill.is_some() && operation.attempts.is_empty() {
+        // It may have waited for hours.
+        let service = &operation.plan.service.name;
+        if let Some(why) = restored_by_hand(ports, service).await.map_err(unreached)? {
+            let finding = Finding::blocks(
+                "drill.in-use",
+                format!("no drill into {service}: {why}"),
+                "restore it by hand, if that is meant, or declare another instance as the target's drill",
+            );
+            return record(ports, entry, blocked_by(finding)).await;
+        }
     }
     if let Some(finding) = operation.blocked_by() {
         let event = blocked_by(finding.clone());

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::{Choice, Kind, Pick, Plan, RecoveryPoint, Secret, ServiceName, Target},
-    ports::Ports,
+    ports::{Ports, RecordsError},
 };
 
 /// Which recovery point is tried out.
@@ -48,11 +48,9 @@ pub fn drill_plan(
 pub async fn draw(ports: &Ports, plan: Plan, draw: Draw, access_key: Option<&Secret>) -> Result<Plan, Error> {
     let now = ports.azure.now();
     let service = &plan.service.name;
-    let history = ports.journal.history(service).await;
-    let history = history.map_err(|source| Error::Catalog { service: service.clone(), source })?;
-    let last = history.iter().find(|ended| ended.kind == Kind::Restore && ended.started.is_some());
-    if let Some(last) = last.filter(|ended| ended.drill.is_none()) {
-        let why = format!("operation {} restored it and was no drill: it may be in use", last.id);
+    let restored = restored_by_hand(ports, service).await;
+    let restored = restored.map_err(|source| Error::Catalog { service: service.clone(), source })?;
+    if let Some(why) = restored {
         return Err(Error::DrillRefused { service: service.clone(), why });
     }
     match draw {
@@ -65,6 +63,17 @@ pub async fn draw(ports: &Ports, plan: Plan, draw: Draw, access_key: Option<&Sec
             picked_by(ports, plan, what, access_key, |standing| any(standing, number, now)).await
         }
     }
+}
+
+/// That the last restore of an instance was no drill, in a sentence.
+pub(super) async fn restored_by_hand(
+    ports: &Ports,
+    service: &ServiceName,
+) -> Result<Option<String>, RecordsError> {
+    let history = ports.journal.history(service).await?;
+    let last = history.into_iter().find(|ended| ended.kind == Kind::Restore && ended.started.is_some());
+    let by_hand = last.filter(|ended| ended.drill.is_none());
+    Ok(by_hand.map(|ended| format!("operation {} restored it and was no drill: it may be in use", ended.id)))
 }
 
 fn any(standing: &[RecoveryPoint], number: u128, now: Timestamp) -> Option<RecoveryPoint> {

@@ -152,6 +152,24 @@ async fn where_somebody_restored_by_hand_no_drill_is_held() {
 }
 
 #[tokio::test]
+async fn a_drill_that_waited_while_somebody_restored_by_hand_does_not_start() {
+    let bed = with_drills("0 0 3 * * *").await;
+    finish(&bed).await;
+    until(&bed, "2026-11-21T02:59:00Z");
+    let by_hand = json!({ "target": "primary", "operation": "restore", "apimInstance": DRILL,
+        "backup": "latest-verified" });
+    let link = bed.open("/api/restore", &by_hand).await;
+    until(&bed, "2026-11-21T03:00:10Z");
+    bed.sweep().await;
+    assert_eq!((slots(&bed).len(), bed.get(&link).await.status.as_u16()), (1, 202));
+    finish(&bed).await;
+    let drill = newest(&*bed.app().await).await;
+    assert_eq!((drill.plan.word(), drill.is_blocked()), ("drill", true), "{drill:#?}");
+    assert_eq!(drill.failure.unwrap().error.code.as_deref(), Some("drill.in-use"));
+    assert_eq!(bed.emulator.posts("restore"), 1);
+}
+
+#[tokio::test]
 async fn a_drill_never_goes_into_what_a_target_rests_on() {
     let own = drilled(&json!({ "drill": accounts::SERVICE, "drillSchedule": "0 0 3 * * *" }));
     let into_standby = drilled(&json!({ "drill": accounts::STANDBY, "drillSchedule": "0 0 3 * * *" }));
