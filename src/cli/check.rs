@@ -75,3 +75,50 @@ fn text(looks: &[(&Target, Checked)]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::{SignedDuration, tz::TimeZone};
+
+    use super::*;
+    use crate::domain::{Credentials, Inventory, NameSuffix, ServiceStatus, Tier, samples::plan};
+
+    #[test]
+    fn each_target_is_told_with_what_blocks_and_what_warns() {
+        let target = |name: &str| Target {
+            name: name.parse().unwrap(),
+            schedule: "0 0 1 * * *".parse().unwrap(),
+            zone: TimeZone::UTC,
+            suffix: NameSuffix::default(),
+            plan: plan("sampleapim"),
+            credentials: Credentials::default(),
+            rpo: SignedDuration::from_hours(26),
+            standby: None,
+            drill: None,
+        };
+        let targets = ["fine", "doubtful", "blocked"].map(target);
+        let status = ServiceStatus {
+            tier: None,
+            provisioning_state: "Succeeded".to_owned(),
+            target_provisioning_state: String::new(),
+        };
+        let inventory = Inventory { tier: Some(Tier("Developer".to_owned())), ..Inventory::default() };
+        let read = Some((status, inventory));
+        let warns = Finding::warns("account.cors", "it has CORS rules", "remove them");
+        let blocks = Finding::blocks("service.missing", "there is no service", "check its name");
+        let looks = [
+            (&targets[0], Checked { service: read.clone(), findings: Vec::new() }),
+            (&targets[1], Checked { service: read, findings: vec![warns] }),
+            (&targets[2], Checked { service: None, findings: vec![blocks] }),
+        ];
+        insta::assert_snapshot!(text(&looks), @r"
+        fine (sampleapim, Developer, to apimdrstorage/backup): nothing speaks against a backup
+        doubtful (sampleapim, Developer, to apimdrstorage/backup): a backup may work
+          warns   account.cors: it has CORS rules
+                  -> remove them
+        blocked (sampleapim, to apimdrstorage/backup): a backup cannot work
+          blocks  service.missing: there is no service
+                  -> check its name
+        ");
+    }
+}

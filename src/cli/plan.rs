@@ -112,3 +112,107 @@ fn difference(difference: &Difference) -> String {
     let Difference { item, primary, standby, text, .. } = difference;
     format!("\n  {item}: {primary} -> {standby}\n    {text}")
 }
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+    use crate::domain::{
+        Counts, Evidence, Finding, Impact, OperationId, Tier,
+        samples::{at, plan, seen},
+    };
+
+    fn preview() -> Preview {
+        let (source, target) = (plan("sampleapim"), plan("sampleapim-standby"));
+        let tier = Some(Tier("Developer".to_owned()));
+        let point = RecoveryPoint {
+            id: OperationId::at(at(0)),
+            service: source.service,
+            blob: source.blob.clone(),
+            at: at(0),
+            ended: at(600),
+            tier: tier.clone(),
+            evidence: Some(Evidence::Arm),
+            verification: Verification::Verified { blob: seen("a") },
+            safety_for: None,
+        };
+        let lost = Difference {
+            severity: Impact::Breaks,
+            item: "hostname".into(),
+            primary: "api.example.com".to_owned(),
+            standby: "-".to_owned(),
+            text: "callers do not reach the target by this name".to_owned(),
+            remedy: String::new(),
+        };
+        Preview {
+            target: target.service,
+            target_tier: tier,
+            backup: source.blob,
+            point: Some(point),
+            age_seconds: Some(7_322),
+            overwritten: Some(Counts { apis: 1, products: 2, subscriptions: 3, users: 1 }),
+            restored: Some(Counts { apis: 7, products: 1, subscriptions: 9, users: 4 }),
+            not_carried: Some(vec![lost]),
+            findings: vec![Finding::blocks("backup.tier", "another tier", "scale the target")],
+            median_seconds: Some(660),
+            safety_backup: true,
+        }
+    }
+
+    #[test]
+    fn a_plan_says_what_is_lost_what_comes_back_and_what_speaks_against_it() {
+        assert_snapshot!(text(&preview()), @r"
+        a restore of apimdrstorage/backup/apimbackup would overwrite sampleapim-standby
+          target        /subscriptions/aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee/resourceGroups/apimdrresourcegroup/providers/Microsoft.ApiManagement/service/sampleapim-standby
+          tier          Developer
+          backup        of sampleapim, tier Developer, started 2026-11-21T01:00:00Z
+          age           2h 2m; restorable until 2026-12-21T01:00:00Z
+          verified      yes
+          is lost       1 API, 2 products, 3 subscriptions, 1 user
+          comes back    7 APIs, 1 product, 9 subscriptions, 4 users
+          takes         half of the earlier ones took up to 11m
+          before        the target is backed up, and that backup is verified
+
+        what does not come back, and stays as the target has it
+          hostname: api.example.com -> -
+            callers do not reach the target by this name
+
+        what speaks against it
+          blocks  backup.tier: another tier
+                  -> scale the target
+
+        nothing was started
+        ");
+    }
+
+    #[test]
+    fn a_plan_says_what_is_not_known() {
+        let preview = Preview {
+            point: None,
+            age_seconds: None,
+            overwritten: None,
+            restored: None,
+            not_carried: None,
+            findings: Vec::new(),
+            median_seconds: None,
+            safety_backup: false,
+            ..preview()
+        };
+        assert_snapshot!(text(&preview), @r"
+        a restore of apimdrstorage/backup/apimbackup would overwrite sampleapim-standby
+          target        /subscriptions/aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee/resourceGroups/apimdrresourcegroup/providers/Microsoft.ApiManagement/service/sampleapim-standby
+          tier          Developer
+          backup        not in the catalogue: nobody here saw it being made
+          is lost       could not be counted
+          comes back    was not counted when the backup was taken
+          takes         not known from earlier ones; usually 10 to 20 minutes, but hours have been seen
+
+        what does not come back is not known: nothing was recorded beside the backup
+
+        nothing speaks against it
+
+        nothing was started
+        ");
+    }
+}

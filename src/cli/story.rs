@@ -343,6 +343,40 @@ mod tests {
     }
 
     #[test]
+    fn what_was_found_before_the_start_and_a_safety_backup_are_told() {
+        let mut entries = entries();
+        entries.truncate(1);
+        entries[0].operation.plan.safety_backup = true;
+        let operation = entries[0].operation.id;
+        let blob = entries[0].operation.plan.blob.clone();
+        let findings = vec![
+            Finding::blocks("backup.tier", "another tier", "scale the target"),
+            Finding::warns("account.cors", "it has CORS rules", "remove them"),
+        ];
+        let events = [
+            Event::Checked { findings },
+            Event::SafetyBackupOpened { operation, blob },
+            Event::SafetyBackupVerified,
+        ];
+        for event in events {
+            let last = entries.last().unwrap();
+            let next = last.then(event, last.at + SignedDuration::from_mins(1)).unwrap();
+            entries.push(next);
+        }
+        let told = whole(&entries, &entries.last().unwrap().operation);
+        assert_snapshot!(told.split_once("\n\n").unwrap().1, @r"
+        2026-11-21T01:00:00Z  opened
+        2026-11-21T01:01:00Z  was looked at before its start:
+            blocks  backup.tier: another tier
+                    -> scale the target
+            warns   account.cors: it has CORS rules
+                    -> remove them
+        2026-11-21T01:02:00Z  the service is backed up first, to apimdrstorage/backup/apimbackup: operation 01a200be-362e-758d-8556-f0b019d98067
+        2026-11-21T01:03:00Z  that backup is verified
+        ");
+    }
+
+    #[test]
     fn operations_read_as_a_table() {
         let entries = entries();
         assert_snapshot!(table(&[entries[0].operation.clone(), entries[4].operation.clone()]), @r"
