@@ -1,51 +1,18 @@
 //! The daily looks at the targets, end to end: who tells of what is new, and how often.
 
-use std::{
-    fs, io,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{fs, time::Duration};
 
 use apim_dr::emulator::accounts;
 use futures::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use tracing::{Level, subscriber::DefaultGuard};
+use tracing::Level;
 
 use crate::{
     bed::Bed,
+    logged::Logged,
     targets::{bed, finish, target, until},
 };
-
-/// What is logged in this thread, from `INFO` up.
-#[derive(Clone, Default)]
-struct Logged(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Logged {
-    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(text)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Logged {
-    fn begin() -> (Self, DefaultGuard) {
-        let logged = Self::default();
-        let writer = logged.clone();
-        let subscriber = tracing_subscriber::fmt().with_max_level(Level::INFO).with_ansi(false);
-        let guard = tracing::subscriber::set_default(subscriber.with_writer(move || writer.clone()).finish());
-        (logged, guard)
-    }
-
-    /// How many lines have all of these.
-    fn count(&self, words: &[&str]) -> usize {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        text.lines().filter(|line| words.iter().all(|word| line.contains(word))).count()
-    }
-}
 
 /// Two replicas sweep, and the app that is restarted then.
 async fn everybody_sweeps(bed: &mut Bed) {
@@ -68,7 +35,7 @@ fn record(bed: &Bed, day: &str) -> Value {
 
 #[tokio::test]
 async fn a_new_blocker_is_told_once_though_two_replicas_and_a_restart_and_so_is_its_end() {
-    let (logged, _logging) = Logged::begin();
+    let (logged, _logging) = Logged::begin(Level::INFO);
     let mut bed = bed(&[target("primary", &json!({ "schedule": "0 0 22 * * *" }))]).await;
     everybody_sweeps(&mut bed).await;
     assert_eq!(logged.count(&["new blocker"]), 0);
@@ -96,7 +63,7 @@ async fn a_new_blocker_is_told_once_though_two_replicas_and_a_restart_and_so_is_
 
 #[tokio::test]
 async fn a_standby_that_a_backup_would_not_restore_into_is_told() {
-    let (logged, _logging) = Logged::begin();
+    let (logged, _logging) = Logged::begin(Level::INFO);
     let mut bed = bed(&[target("primary", &json!({ "standby": accounts::STANDBY }))]).await;
     finish(&bed).await;
     bed.settle().await;
@@ -119,7 +86,7 @@ async fn a_standby_that_a_backup_would_not_restore_into_is_told() {
 #[tokio::test]
 async fn a_service_that_cannot_be_read_for_a_moment_is_looked_at_again() {
     use apim_dr::emulator::{Effect, Fault};
-    let (logged, _logging) = Logged::begin();
+    let (logged, _logging) = Logged::begin(Level::INFO);
     let bed = bed(&[target("primary", &json!({ "schedule": "0 0 22 * * *" }))]).await;
     let broken = Effect::Status { status: 400, body: None, headers: std::collections::BTreeMap::new() };
     bed.emulator.inject(Fault::once("GET", "/service/sampleapim?", broken));

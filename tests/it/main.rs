@@ -26,6 +26,7 @@ mod guarded;
 mod host;
 mod http;
 mod identity;
+mod logged;
 mod looks;
 mod matrix;
 mod outage;

@@ -9,7 +9,7 @@ use crate::{
         cloud::{Cloud, Overrides},
         testing::{ManualClock, Reply, Seen, Server},
     },
-    domain::{AttemptId, BlobRef, Caller, Credentials, Kind, StorageAccess},
+    domain::{AttemptId, BlobRef, Caller, Credentials, StorageAccess, samples},
 };
 
 const SERVICE: &str =
@@ -77,27 +77,16 @@ pub(super) fn access() -> Access {
 }
 
 pub(super) fn plan() -> Plan {
+    let plan = samples::plan("sampleapim");
     Plan {
-        kind: Kind::Backup,
-        service: ServiceId {
-            subscription: "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee".parse().unwrap(),
-            resource_group: "gruppe-ü.(1)".parse().unwrap(),
-            name: "sampleapim".parse().unwrap(),
-        },
+        service: ServiceId { resource_group: "gruppe-ü.(1)".parse().unwrap(), ..plan.service },
         blob: BlobRef {
             account: "storage1".parse().unwrap(),
             container: "backups".parse().unwrap(),
             name: "a.apimbackup".parse().unwrap(),
         },
-        access: StorageAccess::AccessKey,
         caller: access().caller,
-        retention: None,
-        source: None,
-        e_tag: None,
-        ignore: std::collections::BTreeSet::new(),
-        safety_backup: false,
-        safety_for: None,
-        drill: None,
+        ..plan
     }
 }
 

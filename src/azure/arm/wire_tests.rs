@@ -3,31 +3,20 @@ use serde_json::json;
 use super::*;
 use crate::{
     azure::testing::response,
-    domain::{BlobRef, Caller, Kind, ServiceId},
+    domain::{BlobRef, ServiceId, samples},
 };
 
 fn plan(access: StorageAccess) -> Plan {
+    let plan = samples::plan("sampleapim");
     Plan {
-        kind: Kind::Backup,
-        service: ServiceId {
-            subscription: "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee".parse().unwrap(),
-            resource_group: "rg".parse().unwrap(),
-            name: "sampleapim".parse().unwrap(),
-        },
+        service: ServiceId { resource_group: "rg".parse().unwrap(), ..plan.service },
         blob: BlobRef {
             account: "storage1".parse().unwrap(),
             container: "backups".parse().unwrap(),
             name: "apim \"x\".apimbackup".parse().unwrap(),
         },
         access,
-        caller: Caller::App,
-        retention: None,
-        source: None,
-        e_tag: None,
-        ignore: std::collections::BTreeSet::new(),
-        safety_backup: false,
-        safety_for: None,
-        drill: None,
+        ..plan
     }
 }
 

@@ -48,8 +48,8 @@ fn firewall(facts: &Facts<'_>, account: &AccountFacts, closed: bool, found: &mut
     let what = if closed { "takes no calls from public networks" } else { "has a firewall" };
     let is_trusted = rules.bypass.iter().any(|it| it.eq_ignore_ascii_case("AzureServices"));
     let is_let_in = rules.resources.iter().any(|resource| lets_in(resource, plan));
-    // What its address rules let in, nobody can tell from here.
-    // Nor whether a service in a network comes by a private endpoint.
+    // Nobody can tell from here what its address rules let in, nor whether a service in a network comes by a private
+    // endpoint.
     let has_rules =
         !closed && rules.ip_rules + rules.network_rules > 0 || facts.inventory.network.is_injected();
     if plan.access != StorageAccess::SystemAssignedManagedIdentity {

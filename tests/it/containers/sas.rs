@@ -1,10 +1,5 @@
 //! A shared access signature: it opens the container, and nobody reads it.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
-
 use apim_dr::{
     domain::{BlobLook, Secret},
     emulator::{Effect, Emulator, Fault, accounts},
@@ -12,34 +7,16 @@ use apim_dr::{
 };
 
 use super::{CONTENT, Place, SAS, answer, connection, emulator};
+use crate::logged::Logged;
 
 fn by_sas(emulator: &Emulator) -> Place {
     let connection = connection(emulator, &format!("SharedAccessSignature={SAS}"));
     Place::emulated(emulator, &[("APIM_DR_BLOB_CONNECTION", &connection)])
 }
 
-/// What is logged in this thread, from `TRACE` up.
-#[derive(Clone, Default)]
-struct Logged(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Logged {
-    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(text)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn a_sas_of_the_connection_opens_the_container_and_is_told_nowhere() {
-    let logged = Logged::default();
-    let writer = logged.clone();
-    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE);
-    let subscriber = subscriber.with_writer(move || writer.clone()).finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
-
+    let (logged, _logging) = Logged::begin(tracing::Level::TRACE);
     let emulator = emulator().await;
     let place = by_sas(&emulator);
     place.put("apimbackup", CONTENT).await;
@@ -72,7 +49,7 @@ async fn a_sas_of_the_connection_opens_the_container_and_is_told_nowhere() {
     let last = emulator.requests().pop().unwrap();
     assert!(!last.path.contains("sig="), "{last:?}");
 
-    let logged = String::from_utf8(logged.0.lock().unwrap().clone()).unwrap();
+    let logged = logged.text();
     assert!(logged.contains("/backup/apimbackup"), "{logged}");
     for text in told.iter().chain([&logged]) {
         for secret in ["c2lnbmF0dXJl", "sig=", accounts::ACCOUNT_KEY] {
