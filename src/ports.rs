@@ -3,6 +3,7 @@
 //! Each has one real adapter (`azure`, `records`, [`SystemClock`]) and stand-ins that work.
 
 mod inspection;
+mod telling;
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
@@ -17,6 +18,7 @@ use crate::domain::{
 };
 
 pub use inspection::Inspection;
+pub use telling::{Alarms, Delivery, Hooks, NotDelivered, Outbox, Waiting};
 
 /// Everything a workflow may touch.
 #[derive(Debug, Clone)]
@@ -381,6 +383,10 @@ pub struct Ended {
     /// When its last attempt was; `None`: it had none.
     pub started: Option<Timestamp>,
     pub closed: Timestamp,
+    /// It was the safety backup of a restore.
+    pub safety: bool,
+    /// Why it failed.
+    pub failure: Option<String>,
 }
 
 /// What pruning came to.
@@ -469,11 +475,26 @@ pub trait Journal: Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<Since, RecordsError>;
 
+    /// The same of either, if anybody has said it; changes nothing.
+    async fn known_since(
+        &self,
+        target: &TargetName,
+        kind: Kind,
+        schedule: &str,
+    ) -> Result<Option<Timestamp>, RecordsError>;
+
     /// Whether a target was looked at on this day (UTC).
     async fn is_checked(&self, target: &TargetName, now: Timestamp) -> Result<bool, RecordsError>;
 
     /// Records the look of its day, and tells whether that was the first one.
     async fn record_check(&self, check: &DailyCheck) -> Result<bool, RecordsError>;
+
+    /// The newest look at a target, of this day or the week before.
+    async fn newest_check(
+        &self,
+        target: &TargetName,
+        now: Timestamp,
+    ) -> Result<Option<DailyCheck>, RecordsError>;
 
     /// The newest look at a target in the week before this day.
     async fn check_before(
@@ -485,8 +506,13 @@ pub trait Journal: Debug + Send + Sync {
     /// Writes the history of a closed operation, then forgets that it was open.
     async fn close(&self, terminal: &Entry) -> Result<(), RecordsError>;
 
-    /// The newest operations of a service that have ended, newest first: as many as tell how long one takes.
-    async fn history(&self, service: &ServiceName) -> Result<Vec<Ended>, RecordsError>;
+    /// The newest operations of a service that have ended, newest first: those that ended on the day of `since` or later,
+    /// or else as many as tell how long one takes.
+    async fn history(
+        &self,
+        service: &ServiceName,
+        since: Option<Timestamp>,
+    ) -> Result<Vec<Ended>, RecordsError>;
 
     /// Whether the pruning of this day (UTC) is ours: of all that ask, one is told so; and none if the time seems to
     /// have jumped.

@@ -3,9 +3,11 @@
 //! Knows no async, no clock, no HTTP and no file format, and imports nothing of ours: whatever is
 //! decided here can be replayed in a table.
 
+mod alarm;
 mod azure_error;
 mod catalog;
 mod compare;
+mod condition;
 mod credentials;
 mod daily;
 mod event;
@@ -18,12 +20,14 @@ mod inventory;
 mod journal;
 mod names;
 mod naming;
+mod notice;
 mod operation;
 mod outcome;
 mod plan;
 pub mod preflight;
 mod readiness;
 mod recovery;
+mod report;
 mod restorable;
 mod retention;
 #[cfg(test)]
@@ -38,9 +42,11 @@ mod verification;
 mod within;
 pub mod zone;
 
+pub use alarm::{Alarm, Change, REMINDER, Subject};
 pub use azure_error::{AzureError, RequestIds};
 pub use catalog::{Deleted, LIFETIME, Pick, RecoveryPoint, nearest, standing};
 pub use compare::{Difference, Impact, compare, counts_differ, not_carried};
+pub use condition::{Condition, Level, conditions, corrupt, stuck};
 pub use credentials::Credentials;
 pub use daily::{Blocker, DailyCheck, StandbyCheck};
 pub use event::{Event, IllegalEvent};
@@ -59,6 +65,7 @@ pub use names::{
     SubscriptionId, TargetName, TenantId,
 };
 pub use naming::{NameSuffix, Naming, Occasion};
+pub use notice::{Callback, HookName, Letter, LetterKey, News, Notice, Recipient, Topic};
 pub use operation::{Attempt, MAX_WATCH, Operation, POST_MARGIN, POST_TIMEOUT, Phase, SafetyBackup, later};
 pub use outcome::{
     Aftermath, Answer, BlobLook, Continuation, Evidence, Failure, FailureKind, Seen, Verification,
@@ -66,6 +73,10 @@ pub use outcome::{
 pub use plan::{BlobRef, Caller, Choice, ContainerRef, Kind, Plan, Policy, StorageAccess};
 pub use readiness::{Readiness, ReadinessFacts, ReadinessReason, ReadinessVerdict, readiness};
 pub use recovery::{Conclusion, Sight};
+pub use report::{
+    CheckReport, DrillReport, HISTORY, Health, LastFailure, PointCounts, PointReport, PointSize, Progress,
+    Report, Run, RunKind, StandbyReport, TargetReport,
+};
 pub use restorable::objection;
 pub use retention::{Candidate, Decision, Fate, Period, Reason, Retention};
 pub use schedule::Schedule;

@@ -1,12 +1,13 @@
 //! Whether a fail-over would work now.
 
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Difference, Finding, Impact, RecoveryPoint, Tier};
 
 /// How long before its expiry a recovery point is told of, if there is no newer one.
-const LAST_DAYS: SignedDuration = SignedDuration::from_hours(3 * 24);
+pub(super) const LAST_DAYS: SignedDuration = SignedDuration::from_hours(3 * 24);
 
 /// What is known of a pair.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +27,7 @@ pub struct ReadinessFacts<'a> {
 }
 
 /// Whether a fail-over would work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ReadinessVerdict {
     Ready,
@@ -36,7 +37,7 @@ pub enum ReadinessVerdict {
 }
 
 /// Something that speaks against it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReadinessReason {
     /// Never [`Impact::Notes`].
@@ -46,7 +47,7 @@ pub struct ReadinessReason {
 }
 
 /// The verdict, and what it rests on, the worst first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Readiness {
     pub verdict: ReadinessVerdict,
@@ -142,7 +143,7 @@ impl ReadinessReason {
 }
 
 /// A length of time in its largest unit, of which there are at least two.
-fn told(length: SignedDuration) -> String {
+pub(super) fn told(length: SignedDuration) -> String {
     let minutes = length.as_mins();
     match minutes {
         0..120 => format!("{minutes} minutes"),

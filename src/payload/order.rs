@@ -72,7 +72,7 @@ pub(super) fn read(
         safety_for: None,
         drill: None,
     };
-    Ok((plan, Credentials { client_secret, access_key }))
+    Ok((plan, Credentials { client_secret, access_key, callback: None }))
 }
 
 /// Whether the caller sent it, understood or not.

@@ -253,7 +253,7 @@ fn payload() -> impl Strategy<Value = Payload> {
                     safety_for: None,
                     drill: None,
                 },
-                credentials: Credentials { client_secret, access_key },
+                credentials: Credentials { client_secret, access_key, callback: None },
                 options,
             })
         },
@@ -277,7 +277,7 @@ fn strict() -> RestorePolicy {
 }
 
 fn secrets(payload: &Payload) -> impl Iterator<Item = &Secret> {
-    let Payload { credentials: Credentials { client_secret, access_key }, options, .. } = payload;
+    let Payload { credentials: Credentials { client_secret, access_key, .. }, options, .. } = payload;
     [client_secret, access_key, &options.callback_url].into_iter().flatten()
 }
 

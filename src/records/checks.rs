@@ -44,7 +44,25 @@ pub(super) async fn before(
     target: &TargetName,
     now: Timestamp,
 ) -> Result<Option<DailyCheck>, RecordsError> {
-    for days in 1..=A_WEEK {
+    search(store, target, now, 1).await
+}
+
+pub(super) async fn newest(
+    store: &Store,
+    target: &TargetName,
+    now: Timestamp,
+) -> Result<Option<DailyCheck>, RecordsError> {
+    search(store, target, now, 0).await
+}
+
+/// The newest one that can be read, from so many days ago on.
+async fn search(
+    store: &Store,
+    target: &TargetName,
+    now: Timestamp,
+    first: i32,
+) -> Result<Option<DailyCheck>, RecordsError> {
+    for days in first..=A_WEEK {
         let Ok(day) = now.checked_sub(A_DAY * days) else { break };
         match read(store, target, day).await {
             Ok(None) | Err(RecordsError::Corrupt { .. }) => {}

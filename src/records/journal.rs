@@ -8,17 +8,16 @@ use jiff::{Timestamp, tz::TimeZone};
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 use super::{
     Records, chain,
     chain::Holder,
     checks, claims, prune, slots,
-    store::{AT_ONCE, Created, place},
+    store::{AT_ONCE, Created},
 };
 use crate::{
     domain::{
-        Answer, AttemptId, Credentials, DailyCheck, Entry, Kind, Operation, OperationId, Phase, Plan, Secret,
+        Answer, AttemptId, Credentials, DailyCheck, Entry, Kind, Operation, OperationId, Phase, Plan,
         ServiceName, TargetName,
     },
     keys::Seal,
@@ -52,16 +51,6 @@ struct KeptAnswer {
     sealed: Option<Seal>,
 }
 
-/// What is inside the seal. Never written in any other way.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Secrets {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    client_secret: Option<Zeroizing<String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    access_key: Option<Zeroizing<String>>,
-}
-
 /// `history/{instance}/{day}/{id}.{seq}.json`
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -78,14 +67,16 @@ struct History {
     started: Option<Timestamp>,
     closed: Timestamp,
     blob: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    safety: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failure: Option<String>,
 }
 
 impl History {
     fn ended(self) -> Ended {
-        let Self { id, kind, drill, phase, opened, started, closed, .. } = self;
-        Ended { id, kind, drill, phase, opened, started, closed }
+        let Self { id, kind, drill, phase, opened, started, closed, safety, failure, .. } = self;
+        Ended { id, kind, drill, phase, opened, started, closed, safety, failure }
     }
 }
 
@@ -105,7 +96,7 @@ impl Journal for Records {
     async fn open(&self, opening: &Opening, credentials: &Credentials) -> Result<Opening, RecordsError> {
         let Opening { id, plan, opened, deadline } = opening.clone();
         let writer = Uuid::new_v4();
-        let sealed = self.seal(id, credentials)?;
+        let sealed = self.seal_credentials(id, credentials)?;
         let marker = Marker { version: 1, writer, id, plan, opened, deadline, sealed };
         let theirs = match self.store.create(&open_path(id), &marker, writer).await? {
             Created::Ours => None,
@@ -144,13 +135,7 @@ impl Journal for Records {
             }
         }
         let Some(sealed) = sealed else { return Ok(Credentials::default()) };
-        let sealed_error = |reason: String| RecordsError::Sealed { reason };
-        let plain = self.key.open(id, &sealed).map_err(|error| sealed_error(error.to_string()))?;
-        let secrets: Secrets = serde_json::from_slice(&plain).map_err(|error| sealed_error(place(&error)))?;
-        Ok(Credentials {
-            client_secret: secrets.client_secret.map(Secret::from),
-            access_key: secrets.access_key.map(Secret::from),
-        })
+        self.unseal_credentials(id, &sealed)
     }
 
     async fn keep_answer(
@@ -161,7 +146,7 @@ impl Journal for Records {
         credentials: &Credentials,
     ) -> Result<(), RecordsError> {
         let writer = Uuid::new_v4();
-        let sealed = self.seal(id, credentials)?;
+        let sealed = self.seal_credentials(id, credentials)?;
         let kept = KeptAnswer { version: 1, writer, id, attempt, answer: answer.clone(), sealed };
         // One attempt has one answer.
         self.store.create(&kept_path(id, attempt), &kept, writer).await.map(drop)
@@ -242,12 +227,33 @@ impl Journal for Records {
         slots::since(&self.store, &slots::drills_folder(target), schedule, now).await
     }
 
+    async fn known_since(
+        &self,
+        target: &TargetName,
+        kind: Kind,
+        schedule: &str,
+    ) -> Result<Option<Timestamp>, RecordsError> {
+        let folder = match kind {
+            Kind::Backup => slots::folder(target),
+            Kind::Restore => slots::drills_folder(target),
+        };
+        slots::known_since(&self.store, &folder, schedule).await
+    }
+
     async fn is_checked(&self, target: &TargetName, now: Timestamp) -> Result<bool, RecordsError> {
         checks::is_there(&self.store, target, now).await
     }
 
     async fn record_check(&self, check: &DailyCheck) -> Result<bool, RecordsError> {
         checks::record(&self.store, check).await
+    }
+
+    async fn newest_check(
+        &self,
+        target: &TargetName,
+        now: Timestamp,
+    ) -> Result<Option<DailyCheck>, RecordsError> {
+        checks::newest(&self.store, target, now).await
     }
 
     async fn check_before(
@@ -272,6 +278,7 @@ impl Journal for Records {
             started: operation.started(),
             closed: *at,
             blob: operation.plan.blob.to_string(),
+            safety: operation.plan.safety_for.is_some(),
             failure: operation.failure.as_ref().map(ToString::to_string),
         };
         let day = at.to_zoned(TimeZone::UTC).strftime("%Y%m%d");
@@ -287,14 +294,25 @@ impl Journal for Records {
         Ok(())
     }
 
-    async fn history(&self, service: &ServiceName) -> Result<Vec<Ended>, RecordsError> {
+    async fn history(
+        &self,
+        service: &ServiceName,
+        since: Option<Timestamp>,
+    ) -> Result<Vec<Ended>, RecordsError> {
+        let day = since.map(|since| since.to_zoned(TimeZone::UTC).strftime("%Y%m%d").to_string());
+        let is_meant = |path: &Path| match (&day, path.parts().nth(2)) {
+            (Some(since), Some(day)) => day.as_ref() >= since.as_str(),
+            _ => true,
+        };
         let mut newest = BTreeMap::new();
-        for path in self.store.list(&Path::from(format!("history/{}", service.key()))).await? {
+        let folder = Path::from(format!("history/{}", service.key()));
+        for path in self.store.list(&folder).await?.into_iter().filter(is_meant) {
             // Names sort by operation, and then by entry: the last is how it ended.
             let id = path.filename().and_then(|name| name.split('.').next()?.parse::<OperationId>().ok());
             newest.extend(id.map(|id| (id, path)));
         }
-        let newest: Vec<_> = newest.into_values().rev().take(HISTORY).collect();
+        let most = if since.is_some() { usize::MAX } else { HISTORY };
+        let newest: Vec<_> = newest.into_values().rev().take(most).collect();
         let read = newest.iter().map(|path| self.store.read::<History>(path));
         let read: Vec<_> = stream::iter(read.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await;
         // One that cannot be read tells nothing, and stops nothing.
@@ -329,23 +347,6 @@ impl Records {
             return Ok(paths);
         }
         self.store.list(&operation_path(id)).await
-    }
-
-    fn seal(&self, id: OperationId, credentials: &Credentials) -> Result<Option<Seal>, RecordsError> {
-        if credentials.is_empty() {
-            return Ok(None);
-        }
-        let expose = |secret: &Option<Secret>| {
-            secret.as_ref().map(|secret| Zeroizing::new(secret.expose().to_owned()))
-        };
-        let secrets = Secrets {
-            client_secret: expose(&credentials.client_secret),
-            access_key: expose(&credentials.access_key),
-        };
-        let sealed_error = |reason: String| RecordsError::Sealed { reason };
-        let plain =
-            Zeroizing::new(serde_json::to_vec(&secrets).map_err(|error| sealed_error(error.to_string()))?);
-        self.key.seal(id, &plain).map(Some).map_err(|error| sealed_error(error.to_string()))
     }
 }
 

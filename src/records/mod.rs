@@ -9,6 +9,7 @@ mod claims;
 mod journal;
 mod location;
 mod prune;
+mod sealed;
 mod slots;
 mod snapshots;
 mod state_key;

@@ -59,6 +59,18 @@ pub(super) async fn since(
     }
 }
 
+/// Since when it is this one, if anybody has written that.
+pub(super) async fn known_since(
+    store: &Store,
+    folder: &Path,
+    schedule: &str,
+) -> Result<Option<Timestamp>, RecordsError> {
+    let names = store.list(&Path::from(format!("{folder}/since"))).await?;
+    let Some(newest) = names.last() else { return Ok(None) };
+    let began = store.read::<Began>(newest).await?;
+    Ok(began.filter(|began| began.schedule == schedule).map(|began| began.at))
+}
+
 #[cfg(test)]
 mod tests {
     use crate::{

@@ -70,7 +70,7 @@ pub(super) async fn restored_by_hand(
     ports: &Ports,
     service: &ServiceName,
 ) -> Result<Option<String>, RecordsError> {
-    let history = ports.journal.history(service).await?;
+    let history = ports.journal.history(service, None).await?;
     let last = history.into_iter().find(|ended| ended.kind == Kind::Restore && ended.started.is_some());
     let by_hand = last.filter(|ended| ended.drill.is_none());
     Ok(by_hand.map(|ended| format!("operation {} restored it and was no drill: it may be in use", ended.id)))

@@ -53,7 +53,7 @@ pub async fn preview(ports: &Ports, plan: &Plan, access: &Access) -> Result<Prev
         check(ports, plan, access),
         known(ports, plan),
         snapshot::take(&*ports.inspection, &plan.service, access, now),
-        ports.journal.history(&plan.service.name),
+        ports.journal.history(&plan.service.name, None),
     );
     let target = target.ok();
     let recorded = point.as_ref().map(|point| ports.catalog.snapshot(&point.service.name, point.id));
@@ -100,6 +100,8 @@ mod tests {
             opened: at(0),
             started: started.map(at),
             closed: at(closed),
+            safety: false,
+            failure: None,
         };
         let restore = |closed| ended(Kind::Restore, Phase::Succeeded, Some(10), closed);
         let mut history = vec![

@@ -69,7 +69,7 @@ async fn the_schedule_drills_the_newest_recovery_point_into_the_declared_instanc
     assert_eq!(drill.plan.blob.name.as_str(), "primary_20261121");
     let took = drill.recovery_time().unwrap();
     assert!(took >= SignedDuration::from_mins(1), "{took}");
-    let ended = bed.app().await.ports().journal.history(&drill.plan.service.name).await.unwrap();
+    let ended = bed.app().await.ports().journal.history(&drill.plan.service.name, None).await.unwrap();
     assert_eq!(ended[0].drill, drill.plan.drill);
 }
 

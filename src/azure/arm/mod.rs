@@ -111,7 +111,7 @@ impl Arm {
         may_send: &(dyn Fn() -> bool + Sync),
     ) -> Result<Response, Unanswered> {
         // A failure may be told long after the request that brought the secret, to one that did not.
-        let Credentials { client_secret, access_key } = &access.credentials;
+        let Credentials { client_secret, access_key, callback: _ } = &access.credentials;
         request.hide(client_secret.iter().chain(access_key));
         let token = self.token(access).await?;
         let response = self.send(&mut request, &token, may_send).await?;

@@ -72,6 +72,7 @@ pub(super) fn access() -> Access {
         credentials: Credentials {
             client_secret: Some(Secret::new("client secret")),
             access_key: Some(Secret::new(KEY)),
+            callback: None,
         },
     }
 }

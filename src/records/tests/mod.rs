@@ -46,6 +46,7 @@ fn credentials() -> Credentials {
     Credentials {
         client_secret: Some(Secret::new("s3cr+t/=&~ü")),
         access_key: Some(Secret::new("bm90IGEgc2VjcmV0")),
+        callback: None,
     }
 }
 

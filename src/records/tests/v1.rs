@@ -45,6 +45,7 @@ fn example_credentials() -> Credentials {
     Credentials {
         client_secret: Some(Secret::new("example-client-secret")),
         access_key: Some(Secret::new("example-access-key")),
+        callback: None,
     }
 }
 

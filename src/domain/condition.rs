@@ -1,0 +1,205 @@
+//! What is not as it should be with a target, by its report alone. One rule for what is shown and what is told.
+
+use std::borrow::Cow;
+
+use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Finding, Health, Phase, PointReport, PointSize, Progress, ReadinessVerdict, Run, RunKind, TargetReport,
+    readiness::{LAST_DAYS, told},
+};
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Level {
+    Warning,
+    Critical,
+}
+
+impl Level {
+    pub fn health(self) -> Health {
+        match self {
+            Self::Warning => Health::AtRisk,
+            Self::Critical => Health::Failing,
+        }
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// Something that is not as it should be, for as long as it is so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// Stable, in small letters with dots: `rpo`, `backup.missed`. One of a target at most has it.
+    pub code: Cow<'static, str>,
+    pub level: Level,
+    /// One sentence.
+    pub text: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl Condition {
+    pub fn new(
+        code: impl Into<Cow<'static, str>>,
+        level: Level,
+        text: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self { code: code.into(), level, text: text.into(), remedy: remedy.into() }
+    }
+}
+
+/// From which part of its RPO on the newest recovery point is at risk.
+const AT_RISK_PERCENT: i64 = 80;
+/// How long after its deadline an open operation is still let be: the driver skips it by itself.
+const GRACE: SignedDuration = SignedDuration::from_mins(10);
+/// With fewer sizes before nobody can say what is normal.
+const SIZES: usize = 3;
+/// A backup that is this many times smaller or larger than those before is told of.
+const SIZE_FACTOR: u64 = 2;
+
+/// What is not as it should be with a target at `now`, the worst first. Of the report everything counts but what it says
+/// of these.
+pub fn conditions(target: &TargetReport, now: Timestamp) -> Vec<Condition> {
+    let own = target.history.iter().find(|run| run.kind == RunKind::Backup && run.phase != Phase::Canceled);
+    let mut all = Vec::new();
+    all.extend(recovery_point(target));
+    all.extend(own.filter(|run| run.phase != Phase::Succeeded).map(|run| failed(target, run)));
+    all.extend(missed(target));
+    all.extend(target.newest.as_ref().and_then(|newest| expiring(newest, now)));
+    all.extend(stuck(&target.in_progress, now));
+    all.extend(standby(target));
+    let findings = target.check.iter().flat_map(|check| &check.findings);
+    all.extend(findings.filter(|finding| finding.is_blocking()).map(blocked));
+    all.extend(size(&target.sizes));
+    if let [first, ..] = target.unreadable.as_slice() {
+        let text = match target.unreadable.len() {
+            1 => first.clone(),
+            n => format!("{n} records cannot be read, such as: {first}"),
+        };
+        all.push(corrupt(text));
+    }
+    all.sort_by_key(|condition| std::cmp::Reverse(condition.level));
+    all
+}
+
+/// Of operations that are open.
+pub fn stuck<'a>(open: impl IntoIterator<Item = &'a Progress>, now: Timestamp) -> Option<Condition> {
+    let is_late = |open: &&Progress| now.duration_since(open.deadline) > GRACE;
+    let Progress { id, kind, service, phase, stands, .. } = open.into_iter().find(is_late)?;
+    let text = format!("the {kind} of {service} is {phase} past its deadline: {stands}");
+    let remedy = format!("see what it waits for: apim-dr operations show {id}");
+    Some(Condition::new("operation.stuck", Level::Warning, text, remedy))
+}
+
+/// Of records that cannot be read.
+pub fn corrupt(text: String) -> Condition {
+    const REMEDY: &str = "find out who wrote it: a newer version of apim-dr, or another program; what it is about is left alone \
+                          until it can be read";
+    Condition::new("records.corrupt", Level::Warning, text, REMEDY)
+}
+
+fn back_up(target: &TargetReport) -> String {
+    format!("take a backup now: apim-dr backup --target {}", target.name)
+}
+
+fn recovery_point(target: &TargetReport) -> Option<Condition> {
+    const CODE: &str = "rpo";
+    let Some(PointReport { backup, age_seconds, .. }) = &target.newest else {
+        let text = "there is no verified recovery point: nothing can be restored that somebody has seen";
+        return Some(Condition::new(CODE, Level::Critical, text, back_up(target)));
+    };
+    let (age, rpo) = (*age_seconds, target.rpo_seconds);
+    let [age_told, rpo_told] = [age, rpo].map(|seconds| told(SignedDuration::from_secs(seconds)));
+    if age > rpo {
+        let text = format!(
+            "the newest verified recovery point, {backup}, is {age_told} old, where {rpo_told} is the most (RPO)"
+        );
+        return Some(Condition::new(CODE, Level::Critical, text, back_up(target)));
+    }
+    (age.saturating_mul(100) >= rpo.saturating_mul(AT_RISK_PERCENT)).then(|| {
+        let text = format!(
+            "the newest verified recovery point, {backup}, is {age_told} old, of {rpo_told} at most (RPO)"
+        );
+        Condition::new(CODE, Level::Warning, text, back_up(target))
+    })
+}
+
+fn failed(target: &TargetReport, run: &Run) -> Condition {
+    let how = if run.phase == Phase::Skipped { "was skipped" } else { "failed" };
+    let why = run.failure.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+    let remedy = target.last_failure.as_ref().filter(|failure| failure.operation == run.id);
+    let remedy = remedy.and_then(|failure| failure.remedy.clone());
+    let remedy = remedy.unwrap_or_else(|| format!("see what happened: apim-dr operations show {}", run.id));
+    Condition::new("backup.failed", Level::Warning, format!("the last backup {how}{why}"), remedy)
+}
+
+/// A run that never came, until there is a later success.
+fn missed(target: &TargetReport) -> Option<Condition> {
+    let newest = target.missed.first()?;
+    if target.last_success.is_some_and(|success| success >= *newest) {
+        return None;
+    }
+    let text = format!("no backup has succeeded since {newest:.0}, when one was due");
+    let remedy = "see whether the app runs: its timer, or apim-dr serve; then what the operations say: apim-dr operations list";
+    Some(Condition::new("backup.missed", Level::Warning, text, remedy))
+}
+
+fn expiring(newest: &PointReport, now: Timestamp) -> Option<Condition> {
+    let left = newest.restorable_until.duration_since(now);
+    let text = match left.is_positive() {
+        true if left > LAST_DAYS => return None,
+        true => format!("the newest verified recovery point, {}, expires in {}", newest.backup, told(left)),
+        false => format!("the newest verified recovery point, {}, has expired", newest.backup),
+    };
+    let level = if left.is_positive() { Level::Warning } else { Level::Critical };
+    Some(Condition::new("point.expiring", level, text, "take a backup now: apim-dr backup"))
+}
+
+fn standby(target: &TargetReport) -> Option<Condition> {
+    let standby = target.standby.as_ref()?;
+    let readiness = standby.readiness.as_ref()?;
+    if readiness.verdict != ReadinessVerdict::NotReady {
+        return None;
+    }
+    let (text, remedy) = match readiness.reasons.as_slice() {
+        [] => (String::new(), String::new()),
+        [first, ..] => (format!(": {}", first.text), first.remedy.clone()),
+    };
+    let text = format!("a fail-over to {} would not work{text}", standby.service.name);
+    Some(Condition::new("standby.not-ready", Level::Critical, text, remedy))
+}
+
+fn blocked(finding: &Finding) -> Condition {
+    let text = format!("the next backup cannot work: {}", finding.text);
+    Condition::new(format!("blocked.{}", finding.code), Level::Warning, text, finding.remedy.clone())
+}
+
+/// The newest size against the median of those before.
+fn size(sizes: &[PointSize]) -> Option<Condition> {
+    let (newest, before) = sizes.split_last()?;
+    let mut before: Vec<_> = before.iter().rev().take(10).map(|point| point.size_bytes).collect();
+    if before.len() < SIZES {
+        return None;
+    }
+    before.sort_unstable();
+    let usual = before[before.len() / 2];
+    let newest = newest.size_bytes;
+    if newest.saturating_mul(SIZE_FACTOR) >= usual && newest <= usual.saturating_mul(SIZE_FACTOR) {
+        return None;
+    }
+    let text = format!("the newest backup has {newest} bytes, where {usual} are usual");
+    let remedy =
+        "see whether somebody has removed or added much: apim-dr compare shows what the instance has";
+    Some(Condition::new("size.unusual", Level::Warning, text, remedy))
+}

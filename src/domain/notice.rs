@@ -1,0 +1,168 @@
+//! What is told to people and programs outside, and to whom.
+
+use std::{fmt, str::FromStr};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Alarm, InvalidName, Operation, Phase, Secret, TargetName};
+
+/// The name of a configured hook: as a target's.
+pub type HookName = TargetName;
+
+/// Something to be told. It has no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Notice {
+    /// The same whenever it is told again, and nothing else has it.
+    pub id: String,
+    pub at: Timestamp,
+    /// The targets that it concerns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<TargetName>,
+    pub news: News,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum News {
+    /// Azure took it.
+    Started {
+        operation: Box<Operation>,
+    },
+    /// Succeeded, Failed, Canceled or Skipped.
+    Ended {
+        operation: Box<Operation>,
+    },
+    Alarm {
+        alarm: Alarm,
+    },
+    /// Somebody tries out whether a hook works.
+    Test,
+}
+
+impl Notice {
+    /// That an operation has ended, by the entry `seq` of its journal: a late answer may end it again.
+    pub fn ended(operation: &Operation, seq: u32, targets: Vec<TargetName>) -> Self {
+        let id = format!("{}.{seq}", operation.id);
+        let news = News::Ended { operation: Box::new(operation.clone()) };
+        Self { id, at: operation.updated, targets, news }
+    }
+
+    /// That Azure took it, by the entry `seq`.
+    pub fn started(operation: &Operation, seq: u32, targets: Vec<TargetName>) -> Self {
+        let id = format!("{}.{seq}", operation.id);
+        let news = News::Started { operation: Box::new(operation.clone()) };
+        Self { id, at: operation.updated, targets, news }
+    }
+
+    pub fn alarm(alarm: &Alarm) -> Self {
+        let Alarm { subject, seq, change, at, condition, .. } = alarm;
+        let id = format!("{subject}.{}.{seq}.{}", condition.code, change.as_str());
+        let targets = subject.target().cloned().into_iter().collect();
+        Self { id, at: *at, targets, news: News::Alarm { alarm: alarm.clone() } }
+    }
+
+    pub fn topic(&self) -> Topic {
+        match &self.news {
+            News::Started { .. } => Topic::Started,
+            News::Ended { operation } if operation.phase == Phase::Succeeded => Topic::Succeeded,
+            News::Ended { .. } => Topic::Failed,
+            News::Alarm { .. } => Topic::Alarms,
+            News::Test => Topic::Test,
+        }
+    }
+}
+
+/// What a hook may want to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Topic {
+    /// Azure took an operation.
+    Started,
+    Succeeded,
+    /// It failed, or was skipped or cancelled.
+    Failed,
+    Alarms,
+    /// Every hook wants it.
+    Test,
+}
+
+impl FromStr for Topic {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        match text {
+            "started" => Ok(Self::Started),
+            "succeeded" => Ok(Self::Succeeded),
+            "failed" => Ok(Self::Failed),
+            "alarms" => Ok(Self::Alarms),
+            _ => Err(InvalidName { remedy: "take started, succeeded, failed or alarms" }),
+        }
+    }
+}
+
+/// Who is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recipient {
+    /// A hook of the settings.
+    Hook(HookName),
+    /// Whoever started the operation.
+    Callback(Callback),
+}
+
+impl Recipient {
+    /// Tells those of one notice apart.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Hook(name) => name.as_str(),
+            // No hook's name has a dot.
+            Self::Callback(_) => ".callback",
+        }
+    }
+}
+
+/// Where a request wants its end to be told. Came with the request; all of it is treated as a secret, because an
+/// address of Logic Apps has a signature in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Callback {
+    /// `callbackUrl`, as the HTTP webhook action of Logic Apps sends it.
+    Url(Secret),
+    /// A task of Azure DevOps that waits for its callback.
+    AzureDevOps { url: Secret, token: Secret, job: String, task: String },
+}
+
+/// A notice on its way to one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    pub notice: Notice,
+    pub to: Recipient,
+}
+
+impl Letter {
+    /// Nothing else has it.
+    pub fn key(&self) -> LetterKey {
+        LetterKey(format!("{}.{}", self.notice.id, self.to.name()))
+    }
+}
+
+/// The name of a letter.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LetterKey(String);
+
+impl LetterKey {
+    /// As it was told by one that is stored.
+    pub fn stored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for LetterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

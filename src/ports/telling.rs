@@ -1,0 +1,78 @@
+//! Telling what happened: alarms, what is on its way to somebody, and those who are told.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::RecordsError;
+use crate::domain::{Alarm, HookName, Letter, LetterKey, Notice, Recipient, Subject};
+
+/// The alarms, each as a row of changes.
+#[async_trait]
+pub trait Alarms: Debug + Send + Sync {
+    /// How every alarm stands that was ever raised: the newest change of each.
+    async fn alarms(&self) -> Result<Vec<Alarm>, RecordsError>;
+
+    /// Records a change, and tells whether it was ours: `false` if another one has its number.
+    async fn record_alarm(&self, alarm: &Alarm) -> Result<bool, RecordsError>;
+
+    /// The change of that number.
+    async fn alarm(&self, subject: &Subject, code: &str, seq: u32) -> Result<Option<Alarm>, RecordsError>;
+}
+
+/// A letter that is not delivered yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    pub key: LetterKey,
+    /// How often somebody tried, or is trying.
+    pub tries: u32,
+    /// When it was posted, or somebody tried last.
+    pub at: Timestamp,
+}
+
+/// What came of a letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    Delivered,
+    /// Nobody tries any more.
+    GivenUp {
+        reason: String,
+    },
+}
+
+/// Letters: posted once, tried by one process at a time, kept until they are delivered or given up.
+#[async_trait]
+pub trait Outbox: Debug + Send + Sync {
+    /// Puts a letter there, unless it was there before, delivered or not.
+    async fn post(&self, letter: &Letter, now: Timestamp) -> Result<(), RecordsError>;
+
+    /// The letters that are there.
+    async fn waiting(&self) -> Result<Vec<Waiting>, RecordsError>;
+
+    /// Takes the next try of a letter for us: `None` if another process has it, or it is over.
+    async fn take(&self, waiting: &Waiting, now: Timestamp) -> Result<Option<Letter>, RecordsError>;
+
+    /// Ends it.
+    async fn end(&self, key: &LetterKey, delivery: &Delivery, now: Timestamp) -> Result<(), RecordsError>;
+}
+
+/// Why a letter did not arrive.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct NotDelivered {
+    /// Without the address and without a secret.
+    pub reason: String,
+    /// Trying again without a change will not help.
+    pub lasting: bool,
+}
+
+/// Those who are told.
+#[async_trait]
+pub trait Hooks: Debug + Send + Sync {
+    /// The hooks that want to be told this.
+    fn wanting(&self, notice: &Notice) -> Vec<HookName>;
+
+    /// Tells one of them, once, in half a minute at most.
+    async fn send(&self, notice: &Notice, to: &Recipient) -> Result<(), NotDelivered>;
+}
