@@ -14,7 +14,7 @@ use tracing::Instrument;
 
 use crate::{
     azure::{Arm, BlobReader, Storage, storage_advice},
-    domain::{OperationId, Schedule, Target, later},
+    domain::{OperationId, Report, Schedule, Target, later},
     keys::StateKey,
     payload::RestorePolicy,
     ports::{Clock, Ports, RecordsError},
@@ -40,6 +40,8 @@ pub struct App {
     /// Base of the links that callers get; `None`: as they reached us.
     pub public_url: Option<String>,
     agenda: Agenda,
+    /// What is wrong with targets that are not among the agenda's.
+    invalid_targets: Vec<String>,
     /// Of the timer trigger.
     schedule: Option<Schedule>,
     key: StateKey,
@@ -93,6 +95,7 @@ impl App {
             driver: Driver::new(ports),
             restore_policy: settings.restore_policy.clone(),
             public_url: settings.public_url.clone(),
+            invalid_targets: settings.schedule_problems().map(ToString::to_string).collect(),
             agenda: Agenda::new(settings.targets.clone(), settings.restore_policy.targets.clone()),
             schedule: settings.schedule.clone(),
             key,
@@ -131,6 +134,12 @@ impl App {
             }
         };
         self.tasks.spawn(task.in_current_span());
+    }
+
+    /// What the records tell of the targets now.
+    pub async fn report(&self) -> Result<Report, RecordsError> {
+        let ports = self.ports();
+        workflows::report(ports, self.targets(), &self.invalid_targets, ports.azure.now()).await
     }
 
     /// Opens the slots that are due, then sweeps, and tells how it went.

@@ -75,7 +75,7 @@ pub use readiness::{Readiness, ReadinessFacts, ReadinessReason, ReadinessVerdict
 pub use recovery::{Conclusion, Sight};
 pub use report::{
     CheckReport, DrillReport, HISTORY, Health, LastFailure, PointCounts, PointReport, PointSize, Progress,
-    Report, Run, RunKind, StandbyReport, TargetReport,
+    Report, Run, RunKind, StandbyReport, TargetReport, missed,
 };
 pub use restorable::objection;
 pub use retention::{Candidate, Decision, Fate, Period, Reason, Retention};

@@ -3,9 +3,9 @@
 //!
 //! Lengths of time are in seconds, sizes in bytes, instants in UTC.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -15,7 +15,11 @@ use super::{
 };
 
 /// How far back runs are told of.
-pub const HISTORY: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);
+pub const HISTORY: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// How many instants of a schedule are looked at: of one that fires every minute those of the last hours.
+const INSTANTS: usize = 1000;
+/// A timer may fire a moment early.
+const EARLY: SignedDuration = SignedDuration::from_mins(1);
 
 /// How it stands with a target, or with all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -301,6 +305,34 @@ pub struct CheckReport {
     pub at: Timestamp,
     /// What speaks against a backup of the target.
     pub findings: Vec<Finding>,
+}
+
+/// The instants of a schedule in the 30 days before `now` that no backup followed which had succeeded by its deadline;
+/// newest first. Instants of before `since` do not count, and none does if nobody knows since when it is the schedule.
+pub fn missed(
+    schedule: &Schedule,
+    since: Option<Timestamp>,
+    deadline: Duration,
+    history: &[Run],
+    now: Timestamp,
+) -> Vec<Timestamp> {
+    let Some(since) = since else { return Vec::new() };
+    let from = now.checked_sub(HISTORY).map_or(since, |from| from.max(since));
+    let deadline = SignedDuration::try_from(deadline).unwrap_or(SignedDuration::MAX);
+    let is_success = |run: &&Run| run.kind == RunKind::Backup && run.phase == Phase::Succeeded;
+    let successes: Vec<_> = history.iter().filter(is_success).map(|run| (run.opened, run.closed)).collect();
+    let in_time = |instant: Timestamp| {
+        successes.iter().any(|(opened, closed)| {
+            opened.duration_since(instant) >= -EARLY && closed.duration_since(instant) <= deadline
+        })
+    };
+    let before = |instant: Timestamp| instant.checked_sub(SignedDuration::from_secs(1)).ok();
+    let newest = now.checked_sub(deadline).ok().and_then(|over| schedule.latest(over));
+    std::iter::successors(newest, |instant| schedule.latest(before(*instant)?))
+        .take_while(|instant| instant.duration_since(from) > -EARLY)
+        .take(INSTANTS)
+        .filter(|instant| !in_time(*instant))
+        .collect()
 }
 
 fn as_text<T: fmt::Display, S: serde::Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {

@@ -17,7 +17,7 @@ const RULE: &[(&str, &[&str])] = &[
     ("view", &["domain"]),
     ("azure", &["domain", "ports"]),
     ("records", &["domain", "keys", "ports"]),
-    ("workflows", &["domain", "ports"]),
+    ("workflows", &["domain", "ports", "view"]),
     ("clock", &["domain", "ports"]),
     ("settings", &["azure", "domain", "keys", "payload", "ports"]),
     ("app", &["azure", "domain", "keys", "payload", "ports", "records", "settings", "workflows"]),
