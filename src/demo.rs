@@ -66,8 +66,8 @@ pub async fn emulate(
 }
 
 /// Backs an instance up, kills the app meanwhile, starts it again, backs it up twice more, prunes, and restores the
-/// newest recovery point to the standby. `false`: it was interrupted.
-pub async fn run(environment: &Environment) -> anyhow::Result<bool> {
+/// newest recovery point to the standby. With `stay` the app is served on until Ctrl-C. `false`: it was interrupted.
+pub async fn run(environment: &Environment, stay: bool) -> anyhow::Result<bool> {
     say!(
         "A backup of API Management whose process is killed in the middle, the recovery points that there are then,\n\
          what retention makes of them, and a restore of the newest to the standby.\n\
@@ -77,11 +77,18 @@ pub async fn run(environment: &Environment) -> anyhow::Result<bool> {
     let emulator = Emulator::start(config).await.context("the emulator cannot listen")?;
     // Without a pool: a connection to a process that was killed is of no use.
     let client = Client::builder().no_proxy().pool_max_idle_per_host(0).build()?;
-    let mut app = Process::start(emulator.settings(), environment)?;
-    let told = tokio::select! {
+    let settings = emulator.settings().into_iter().chain(target());
+    let mut app = Process::start(settings.collect(), environment)?;
+    let mut told = tokio::select! {
         told = tell(&client, &emulator, &mut app) => told.map(|()| true),
         () = serve::stop_signal() => Ok(false),
     };
+    if let Ok(true) = told {
+        told = page(&app, stay).map(|()| true);
+        if stay && told.is_ok() {
+            serve::stop_signal().await;
+        }
+    }
     // Before its folder goes, whatever happened.
     app.kill().await;
     if told.is_err() {
@@ -98,6 +105,37 @@ pub async fn run(environment: &Environment) -> anyhow::Result<bool> {
         return Ok(true);
     }
     Ok(false)
+}
+
+/// The primary as a target, so that there is something to tell of it: its secrets by reference, as they should be.
+fn target() -> Vec<(&'static str, String)> {
+    let mut target = accounts::body("backup", accounts::SERVICE);
+    if let Some(target) = target.as_object_mut() {
+        target.remove("operation");
+        let own = [
+            ("name", "primary"),
+            ("clientSecret", "env:DEMO_CLIENT_SECRET"),
+            ("accessKey", "env:DEMO_ACCESS_KEY"),
+            ("standby", accounts::STANDBY),
+        ];
+        target.extend(own.map(|(name, value)| (name.to_owned(), value.into())));
+    }
+    vec![
+        ("APIM_DR_TARGETS", Value::from(vec![target]).to_string()),
+        ("DEMO_CLIENT_SECRET", accounts::CLIENT_SECRET.to_owned()),
+        ("DEMO_ACCESS_KEY", accounts::ACCOUNT_KEY.to_owned()),
+    ]
+}
+
+/// Where everything can be looked at.
+fn page(app: &Process, stay: bool) -> anyhow::Result<()> {
+    say!("\nThe status page: http://{}/api/status", app.address);
+    if stay {
+        say!("It is served until Ctrl-C.");
+    } else {
+        say!("It ends with the app, now; `apim-dr demo --stay` goes on serving it.");
+    }
+    Ok(())
 }
 
 async fn tell(client: &Client, emulator: &Emulator, app: &mut Process) -> anyhow::Result<()> {
@@ -165,6 +203,9 @@ async fn tell(client: &Client, emulator: &Emulator, app: &mut Process) -> anyhow
     let link = start(client, app, "restore", body.to_string()).await?;
     while look(client, &link).await?.is_some() {}
     say!("\nAzure saw {} backups and {} restore.", emulator.accepted("backup"), emulator.accepted("restore"));
+
+    say!("\n7. How it stands now, by the records alone\n");
+    command(app, &["status", "primary"], &[]).await?;
     Ok(())
 }
 

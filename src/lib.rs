@@ -14,6 +14,7 @@ pub mod demo;
 pub mod domain;
 pub mod emulator;
 pub mod keys;
+pub mod metrics;
 pub mod payload;
 pub mod ports;
 pub mod records;

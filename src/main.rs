@@ -33,7 +33,7 @@ fn main() -> Exit {
         _ => telemetry::to_stderr(environment.get("APIM_DR_LOG").unwrap_or("warn")),
     }
     let ended = tokio::runtime::Runtime::new().map_err(Into::into).and_then(|runtime| {
-        let ended = runtime.block_on(cli::run(cli.command, settings, &environment));
+        let ended = runtime.block_on(cli::run(cli, settings, &environment));
         runtime.shutdown_timeout(PATIENCE);
         ended
     });

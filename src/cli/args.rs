@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use jiff::Timestamp;
 
 use crate::domain::{OperationId, Secret, is_identity_id};
@@ -11,6 +12,9 @@ use crate::domain::{OperationId, Secret, is_identity_id};
 #[derive(Debug, Parser)]
 #[command(name = "apim-dr", version, about, max_term_width = 100)]
 pub struct Cli {
+    /// Only the result, warnings and errors: no progress and no hints
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -35,6 +39,8 @@ pub enum Command {
         #[command(subcommand)]
         command: OperationsCommand,
     },
+    /// How it stands with the targets, by the records alone: ok (0), at risk or failing (2)
+    Status(StatusArgs),
     /// Look at a target, or at all, as before a backup: 0, or 4 and what is in the way
     Check {
         /// A configured target [default: all]
@@ -105,9 +111,14 @@ pub enum Command {
     /// Print the JSON Schema of the payload
     Schema {
         /// That of the targets instead
-        #[arg(long)]
+        #[arg(long, conflicts_with = "status")]
         targets: bool,
+        /// That of what `status --output json` and the status page's JSON say
+        #[arg(long)]
+        status: bool,
     },
+    /// Print what completes commands and options in a shell
+    Completions { shell: Shell },
     /// Print every setting, its value and its meaning; secrets are hidden
     Settings {
         #[arg(long, short, value_enum, default_value_t)]
@@ -116,7 +127,11 @@ pub enum Command {
     /// Run a small Azure on this machine, to try things on
     Emulate(EmulateArgs),
     /// Back up and restore on the embedded emulator: no account, no network, nothing left behind
-    Demo,
+    Demo {
+        /// Go on serving when it is over, to look at the status page, until Ctrl-C
+        #[arg(long)]
+        stay: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -221,6 +236,17 @@ pub enum IdentityCommand {
         #[arg(long, short, value_enum, default_value_t)]
         output: Output,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// A configured target, and all that is known of it [default: all]
+    pub(super) target: Option<String>,
+    /// Look again every five seconds, until Ctrl-C
+    #[arg(long)]
+    pub(super) watch: bool,
+    #[arg(long, short, value_enum, default_value_t)]
+    pub(super) output: Output,
 }
 
 #[derive(Debug, Args)]

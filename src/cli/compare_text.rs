@@ -36,7 +36,7 @@ pub(super) fn comparison_text(comparison: &Comparison, readiness: Option<&Readin
             ReadinessVerdict::NotReady => "Not ready: a fail-over would not work.",
         };
         let _ = writeln!(text, "\n{verdict}");
-        for ReadinessReason { severity, text: reason, remedy } in reasons {
+        for ReadinessReason { severity, text: reason, remedy, .. } in reasons {
             let is_told_below = differences.iter().any(|difference| difference.text == *reason);
             if is_told_below {
                 continue;

@@ -1,11 +1,11 @@
 //! Follows one operation to its end, showing where it stands.
 
-use std::{io::IsTerminal as _, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 use jiff::Timestamp;
 
-use super::{args::Output, exit::Exit, print, story};
+use super::{args::Output, exit::Exit, print, screen, story};
 use crate::{
     app::App,
     domain::{Operation, OperationId, Phase, later},
@@ -94,7 +94,7 @@ pub(super) async fn run(
         return Ok(left(id, Some(&operation)));
     }
     report(&operation, output)?;
-    eprintln!("it is not over; follow it: apim-dr operations follow {id}");
+    screen::note(&format!("it is not over; follow it: apim-dr operations follow {id}"));
     // Without waiting, what cannot start now is busy.
     Ok(if operation.phase == Phase::Pending { Exit::Skipped } else { Exit::Ok })
 }
@@ -134,7 +134,7 @@ pub(super) struct Lines {
 
 impl Lines {
     pub(super) fn new() -> Self {
-        let terminal = std::io::stderr().is_terminal();
+        let terminal = screen::is_watched();
         Self { screen: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()), terminal }
     }
 
@@ -146,7 +146,7 @@ impl Lines {
     pub(super) fn say(&self, message: &str) {
         // A screen that cannot be drawn has nobody to tell.
         if !self.terminal || self.screen.println(message).is_err() {
-            eprintln!("{message}");
+            screen::note(message);
         }
     }
 }
@@ -159,15 +159,7 @@ pub(super) struct Progress {
 
 impl Progress {
     fn new() -> Self {
-        let terminal = std::io::stderr().is_terminal();
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed_precise} {wide_msg}") {
-            bar.set_style(style);
-        }
-        if terminal {
-            bar.enable_steady_tick(Duration::from_millis(120));
-        }
-        Self { bar, terminal }
+        Self { bar: screen::bar(), terminal: screen::is_watched() }
     }
 
     fn show(&self, operation: &Operation) {
@@ -178,7 +170,7 @@ impl Progress {
         if self.terminal {
             self.bar.set_message(message.to_owned());
         } else if self.bar.message() != message {
-            eprintln!("{message}");
+            screen::note(message);
             self.bar.set_message(message.to_owned());
         }
     }

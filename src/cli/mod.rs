@@ -17,13 +17,16 @@ mod place;
 mod plan;
 mod prune;
 mod runbook;
+mod screen;
 mod start;
+mod status;
 mod story;
 mod targets;
 
 use std::{io::Write as _, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use clap::CommandFactory as _;
 use tokio::net::TcpListener;
 
 pub use args::{Cli, Command};
@@ -31,7 +34,9 @@ pub use exit::Exit;
 
 use crate::{
     app::{App, Gate},
-    clock, demo, payload,
+    clock, demo,
+    domain::Report,
+    payload,
     ports::{Clock as _, SystemClock},
     serve,
     settings::{Environment, SETTINGS, Settings},
@@ -40,8 +45,11 @@ use args::{EmulatedClock, OperationsCommand, Output};
 use exit::UsageError;
 
 /// Runs one command.
-pub async fn run(command: Command, settings: Settings, environment: &Environment) -> anyhow::Result<Exit> {
-    match dispatch(command, settings, environment).await {
+pub async fn run(cli: Cli, settings: Settings, environment: &Environment) -> anyhow::Result<Exit> {
+    if cli.quiet {
+        screen::be_quiet();
+    }
+    match dispatch(cli.command, settings, environment).await {
         Err(error) if error.is::<UsageError>() => Ok(Exit::usage(&error.to_string())),
         ended => ended,
     }
@@ -81,6 +89,7 @@ async fn dispatch(command: Command, settings: Settings, environment: &Environmen
             }
         },
         Command::Compare(args) => Box::pin(compare::compare(&args, &settings)).await,
+        Command::Status(args) => status::status(&args, &settings).await,
         Command::Check { target, output } => check::check(target.as_deref(), &settings, output).await,
         Command::List { place, output } => {
             Box::pin(list::list(&*open(&settings).await?, &place, &settings, output)).await
@@ -99,9 +108,18 @@ async fn dispatch(command: Command, settings: Settings, environment: &Environmen
         Command::Runbook(args) => runbook::runbook(&args, &settings),
         Command::Targets { command } => targets::run(command, &settings).await,
         Command::Explain { said, output } => explain::explain(&said, output),
-        Command::Schema { targets: false } => print(&serde_json::to_string_pretty(&payload::schema())?),
-        Command::Schema { targets: true } => {
-            print(&serde_json::to_string_pretty(&payload::targets_schema())?)
+        Command::Schema { targets, status } => {
+            let schema = match (targets, status) {
+                (true, _) => payload::targets_schema(),
+                (_, true) => schemars::schema_for!(Report).to_value(),
+                _ => payload::schema().to_value(),
+            };
+            print(&serde_json::to_string_pretty(&schema)?)
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "apim-dr", &mut script);
+            print(String::from_utf8_lossy(&script).trim_end())
         }
         Command::Settings { output } => print_settings(&settings, environment, output),
         Command::Emulate(args) => {
@@ -116,8 +134,8 @@ async fn dispatch(command: Command, settings: Settings, environment: &Environmen
             demo::emulate(args.listen, args.retry_after, operation, start, args.blob_endpoint).await?;
             Ok(Exit::Ok)
         }
-        Command::Demo => {
-            demo::run(environment).await.map(|told| if told { Exit::Ok } else { Exit::Interrupted })
+        Command::Demo { stay } => {
+            demo::run(environment, stay).await.map(|told| if told { Exit::Ok } else { Exit::Interrupted })
         }
     }
 }

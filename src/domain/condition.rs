@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Finding, Health, Phase, PointReport, PointSize, Progress, ReadinessVerdict, Run, RunKind, TargetReport,
-    readiness::{LAST_DAYS, told},
+    in_words, readiness::LAST_DAYS,
 };
 
 /// How bad it is.
@@ -120,7 +120,7 @@ fn recovery_point(target: &TargetReport) -> Option<Condition> {
         return Some(Condition::new(CODE, Level::Critical, text, back_up(target)));
     };
     let (age, rpo) = (*age_seconds, target.rpo_seconds);
-    let [age_told, rpo_told] = [age, rpo].map(|seconds| told(SignedDuration::from_secs(seconds)));
+    let [age_told, rpo_told] = [age, rpo].map(|seconds| in_words(SignedDuration::from_secs(seconds)));
     if age > rpo {
         let text = format!(
             "the newest verified recovery point, {backup}, is {age_told} old, where {rpo_told} is the most (RPO)"
@@ -159,7 +159,9 @@ fn expiring(newest: &PointReport, now: Timestamp) -> Option<Condition> {
     let left = newest.restorable_until.duration_since(now);
     let text = match left.is_positive() {
         true if left > LAST_DAYS => return None,
-        true => format!("the newest verified recovery point, {}, expires in {}", newest.backup, told(left)),
+        true => {
+            format!("the newest verified recovery point, {}, expires in {}", newest.backup, in_words(left))
+        }
         false => format!("the newest verified recovery point, {}, has expired", newest.backup),
     };
     let level = if left.is_positive() { Level::Warning } else { Level::Critical };
@@ -203,3 +205,7 @@ fn size(sizes: &[PointSize]) -> Option<Condition> {
         "see whether somebody has removed or added much: apim-dr compare shows what the instance has";
     Some(Condition::new("size.unusual", Level::Warning, text, remedy))
 }
+
+#[cfg(test)]
+#[path = "condition_tests.rs"]
+mod tests;

@@ -40,6 +40,7 @@ mod target;
 mod transition;
 mod verification;
 mod within;
+mod words;
 pub mod zone;
 
 pub use alarm::{Alarm, Change, REMINDER, Subject};
@@ -89,3 +90,4 @@ pub use target::{Drill, Target};
 pub use transition::MAX_UNKNOWN_STARTS;
 pub use verification::Verdict;
 pub use within::Within;
+pub use words::in_words;

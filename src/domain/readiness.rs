@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Difference, Finding, Impact, RecoveryPoint, Tier};
+use super::{Difference, Finding, Impact, RecoveryPoint, Tier, in_words};
 
 /// How long before its expiry a recovery point is told of, if there is no newer one.
 pub(super) const LAST_DAYS: SignedDuration = SignedDuration::from_hours(3 * 24);
@@ -44,6 +44,9 @@ pub struct ReadinessReason {
     pub severity: Impact,
     pub text: String,
     pub remedy: String,
+    /// It is about the recovery points: whoever knows these as they are now knows better.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_points: bool,
 }
 
 /// The verdict, and what it rests on, the worst first.
@@ -55,7 +58,7 @@ pub struct Readiness {
 }
 
 pub fn readiness(facts: ReadinessFacts<'_>) -> Readiness {
-    let mut reasons = recovery_point(facts);
+    let mut reasons = recovery_point(facts.newest_verified, facts.rpo, facts.now);
     let tier = tier(facts);
     // A wrong tier is told once.
     let differences = facts.differences.iter().filter(|it| it.item != "tier" || tier.is_none());
@@ -79,6 +82,25 @@ pub fn readiness(facts: ReadinessFacts<'_>) -> Readiness {
     reasons.extend(findings);
     let differences = differences.filter(|difference| difference.severity != Impact::Notes);
     reasons.extend(differences.map(|it| ReadinessReason::new(it.severity, &it.text, &it.remedy)));
+    judged(reasons)
+}
+
+impl Readiness {
+    /// What it comes to with the recovery points as they are `now`, and all else as it was.
+    #[must_use]
+    pub fn renewed(
+        self,
+        newest_verified: Option<&RecoveryPoint>,
+        rpo: SignedDuration,
+        now: Timestamp,
+    ) -> Self {
+        let mut reasons = recovery_point(newest_verified, rpo, now);
+        reasons.extend(self.reasons.into_iter().filter(|reason| !reason.of_points));
+        judged(reasons)
+    }
+}
+
+fn judged(mut reasons: Vec<ReadinessReason>) -> Readiness {
     reasons.sort_by_key(|reason| reason.severity);
     let verdict = match reasons.first().map(|reason| reason.severity) {
         None | Some(Impact::Notes) => ReadinessVerdict::Ready,
@@ -89,34 +111,41 @@ pub fn readiness(facts: ReadinessFacts<'_>) -> Readiness {
 }
 
 /// Whether there is something to restore, and how much would be lost.
-fn recovery_point(facts: ReadinessFacts<'_>) -> Vec<ReadinessReason> {
+fn recovery_point(
+    newest_verified: Option<&RecoveryPoint>,
+    rpo: SignedDuration,
+    now: Timestamp,
+) -> Vec<ReadinessReason> {
     const BACK_UP: &str = "take a backup now: apim-dr backup";
-    let ReadinessFacts { rpo, now, .. } = facts;
-    let Some(point) = facts.newest_verified.filter(|point| point.is_verified()) else {
+    let reason = |severity, text: String| ReadinessReason {
+        of_points: true,
+        ..ReadinessReason::new(severity, text, BACK_UP)
+    };
+    let Some(point) = newest_verified.filter(|point| point.is_verified()) else {
         let text = "there is no verified recovery point: nothing can be restored that somebody has seen";
-        return vec![ReadinessReason::new(Impact::Breaks, text, BACK_UP)];
+        return vec![reason(Impact::Breaks, text.to_owned())];
     };
     let name = &point.blob.name;
     if point.is_expired(now) {
         let text = format!(
             "the newest verified recovery point, {name}, has expired: API Management need not restore it"
         );
-        return vec![ReadinessReason::new(Impact::Breaks, text, BACK_UP)];
+        return vec![reason(Impact::Breaks, text)];
     }
     let mut reasons = Vec::new();
     let age = now.duration_since(point.at);
     if age > rpo {
         let text = format!(
             "the newest verified recovery point, {name}, is {} old, where {} is the most (RPO): later changes would be lost",
-            told(age),
-            told(rpo)
+            in_words(age),
+            in_words(rpo)
         );
-        reasons.push(ReadinessReason::new(Impact::Risks, text, BACK_UP));
+        reasons.push(reason(Impact::Risks, text));
     }
     let left = point.expires().duration_since(now);
     if left <= LAST_DAYS {
-        let text = format!("the newest verified recovery point, {name}, expires in {}", told(left));
-        reasons.push(ReadinessReason::new(Impact::Risks, text, BACK_UP));
+        let text = format!("the newest verified recovery point, {name}, expires in {}", in_words(left));
+        reasons.push(reason(Impact::Risks, text));
     }
     reasons
 }
@@ -138,17 +167,7 @@ fn tier(facts: ReadinessFacts<'_>) -> Option<ReadinessReason> {
 
 impl ReadinessReason {
     fn new(severity: Impact, text: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { severity, text: text.into(), remedy: remedy.into() }
-    }
-}
-
-/// A length of time in its largest unit, of which there are at least two.
-pub(super) fn told(length: SignedDuration) -> String {
-    let minutes = length.as_mins();
-    match minutes {
-        0..120 => format!("{minutes} minutes"),
-        120..2880 => format!("{} hours", minutes / 60),
-        _ => format!("{} days", minutes / (24 * 60)),
+        Self { severity, text: text.into(), remedy: remedy.into(), of_points: false }
     }
 }
 

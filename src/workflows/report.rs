@@ -170,10 +170,6 @@ async fn of_target(
             last: runs.first().cloned(),
         }
     });
-    let standby = target.standby.as_ref().map(|standby| StandbyReport {
-        service: standby.clone(),
-        readiness: check.as_ref().and_then(|check| check.standby.clone()?.readiness),
-    });
     // A drill is told of by its own target; what happened in an instance for drills otherwise is nobody's.
     let own = own.iter().filter(|ended| ended.drill.is_none()).map(|ended| run(ended, service));
     let into_standby = target.standby.iter().flat_map(|standby| {
@@ -188,6 +184,13 @@ async fn of_target(
     let is_success = |run: &&Run| run.kind == RunKind::Backup && run.phase == Phase::Succeeded;
     let unreadable = points.unreadable.iter().map(ToString::to_string).collect();
     let stock = standing(points.points);
+    let newest = Pick { verified: true, until: None }.choose(&stock);
+    let standby = target.standby.as_ref().map(|standby| {
+        let looked = check.as_ref().and_then(|check| check.standby.clone());
+        let looked = looked.filter(|looked| looked.service == *standby).and_then(|looked| looked.readiness);
+        let readiness = looked.map(|looked| looked.renewed(newest, target.rpo, now));
+        StandbyReport { service: standby.clone(), readiness }
+    });
     let in_progress = open
         .iter()
         .filter_map(|operation| Some(progress(operation, kind_for(target, operation)?, &medians, now)));
@@ -200,7 +203,7 @@ async fn of_target(
         schedule: target.schedule.clone(),
         next_run: target.schedule.next(now),
         rpo_seconds: target.rpo.as_secs(),
-        newest: Pick { verified: true, until: None }.choose(&stock).map(|point| point_report(point, now)),
+        newest: newest.map(|point| point_report(point, now)),
         points: counts(&stock, now),
         sizes: sizes(&stock),
         missed: missed(&target.schedule, since, ports.deadlines.backup, &history, now),

@@ -1,0 +1,270 @@
+//! `apim-dr status`: how it stands with the targets, by the records alone.
+
+use std::{
+    fmt::Write as _,
+    io::{IsTerminal as _, stdout},
+    time::Duration,
+};
+
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use jiff::SignedDuration;
+
+use super::{
+    args::{Output, StatusArgs},
+    exit::Exit,
+    open, place, print, screen,
+    story::time,
+};
+use crate::{
+    app::App,
+    domain::{
+        Condition, DrillReport, Health, Level, Phase, PointReport, Progress, ReadinessVerdict, Report, Run,
+        StandbyReport, TargetReport, in_words,
+    },
+    settings::Settings,
+};
+
+/// How often a watch looks.
+const PAUSE: Duration = Duration::from_secs(5);
+/// How many runs of one target are shown.
+const RUNS: usize = 10;
+
+pub(super) async fn status(args: &StatusArgs, settings: &Settings) -> anyhow::Result<Exit> {
+    if let Some(name) = &args.target {
+        place::target(settings, name)?;
+    }
+    let app = open(settings).await?;
+    if !args.watch {
+        return show(&app, args).await;
+    }
+    loop {
+        tokio::select! {
+            shown = async {
+                if stdout().is_terminal() {
+                    // The cursor goes home and what was there is cleared.
+                    print("\x1b[H\x1b[2J")?;
+                }
+                show(&app, args).await
+            } => { shown?; }
+            signal = tokio::signal::ctrl_c() => {
+                signal?;
+                return Ok(Exit::Interrupted);
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            signal = tokio::signal::ctrl_c() => {
+                signal?;
+                return Ok(Exit::Interrupted);
+            }
+        }
+    }
+}
+
+async fn show(app: &App, args: &StatusArgs) -> anyhow::Result<Exit> {
+    let mut report = screen::waiting("reading the records", app.report()).await?;
+    if let Some(name) = &args.target {
+        report.targets.retain(|target| target.name.as_str() == name);
+        report.health = report.targets.iter().map(|target| target.health).max().unwrap_or(Health::Ok);
+    }
+    match args.output {
+        Output::Json => print(&serde_json::to_string_pretty(&report)?)?,
+        Output::Table => print(&text(&report, args.target.is_some(), &|| Table::new()))?,
+    };
+    Ok(if report.health == Health::Ok { Exit::Ok } else { Exit::Differs })
+}
+
+/// The report in words. `table` makes an empty one: of a terminal it has the width and the colours.
+fn text(report: &Report, whole: bool, table: &dyn Fn() -> Table) -> String {
+    let mut text = format!("{}, as of {}", report.health, time(report.at));
+    if report.targets.is_empty() && report.conditions.is_empty() {
+        text += "\n\nno targets are configured: set APIM_DR_TARGETS";
+        return text;
+    }
+    let mut overview = plain(table);
+    overview.set_header(
+        ["TARGET", "HEALTH", "NEWEST VERIFIED", "AGE", "RPO", "NEXT RUN", "NOW"]
+            .map(|name| Cell::new(name).add_attribute(Attribute::Bold)),
+    );
+    for target in &report.targets {
+        overview.add_row(row(target));
+    }
+    if !report.targets.is_empty() {
+        text += &format!("\n\n{}", lines(&overview));
+    }
+    let of_app = (!report.conditions.is_empty()).then(|| ("the app".to_owned(), &report.conditions));
+    let of_targets = report.targets.iter().filter(|target| !target.conditions.is_empty());
+    let of_targets = of_targets.map(|target| (target.name.to_string(), &target.conditions));
+    for (name, conditions) in of_app.into_iter().chain(of_targets) {
+        let mut told = plain(table);
+        for condition in conditions {
+            told.add_row(condition_row(condition));
+        }
+        let _ = write!(text, "\n\n{name} is {}:\n{}", Health::of(conditions), lines(&told));
+    }
+    if whole {
+        text.extend(report.targets.iter().map(|target| format!("\n\n{}", details(target, table))));
+    }
+    text
+}
+
+fn plain(table: &dyn Fn() -> Table) -> Table {
+    let mut table = table();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+}
+
+fn lines(table: &Table) -> String {
+    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+fn row(target: &TargetReport) -> Vec<Cell> {
+    let colour = match target.health {
+        Health::Ok => Color::Green,
+        Health::AtRisk => Color::Yellow,
+        Health::Failing => Color::Red,
+    };
+    let none = || "none".to_owned();
+    let newest = target.newest.as_ref();
+    let now = target
+        .in_progress
+        .first()
+        .map(|open| format!("{} {}, {}", open.kind, open.phase, seconds(open.elapsed_seconds)));
+    vec![
+        Cell::new(target.name.as_str()),
+        Cell::new(target.health).fg(colour),
+        Cell::new(newest.map_or_else(none, |point| point.backup.to_string())),
+        Cell::new(newest.map_or_else(none, |point| seconds(point.age_seconds))),
+        Cell::new(seconds(target.rpo_seconds)),
+        Cell::new(target.next_run.map_or_else(none, time)),
+        Cell::new(now.unwrap_or_default()),
+    ]
+}
+
+fn condition_row(condition: &Condition) -> Vec<Cell> {
+    let colour = if condition.level == Level::Critical { Color::Red } else { Color::Yellow };
+    vec![
+        Cell::new(condition.level.as_str()).fg(colour),
+        Cell::new(format!("{}: {}\n-> {}", condition.code, condition.text, condition.remedy)),
+    ]
+}
+
+/// What the table has no room for.
+fn details(target: &TargetReport, table: &dyn Fn() -> Table) -> String {
+    let mut facts = plain(table);
+    let mut fact = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            facts.add_row([name, &value]);
+        }
+    };
+    fact("instance", Some(target.service.name.to_string()));
+    fact("container", Some(target.container.to_string()));
+    fact("schedule", Some(target.schedule.to_string()));
+    fact("restorable", target.newest.as_ref().map(restorable));
+    let points = target.points;
+    fact(
+        "points",
+        Some(format!(
+            "{} restorable, {} unverified, {} expired",
+            points.restorable, points.unverified, points.expired
+        )),
+    );
+    fact("takes", target.median_seconds.map(|median| format!("{} (median)", seconds(median))));
+    for open in &target.in_progress {
+        fact("open", Some(in_progress(open)));
+    }
+    if let Some(failure) = &target.last_failure {
+        let words = [
+            Some(format!("{} of {}: {}", failure.kind, time(failure.at), failure.text)),
+            failure.cause.as_ref().map(|cause| format!("cause: {cause}")),
+            failure.remedy.as_ref().map(|remedy| format!("-> {remedy}")),
+        ];
+        fact("last failure", Some(words.into_iter().flatten().collect::<Vec<_>>().join("\n")));
+    }
+    fact("standby", target.standby.as_ref().map(standby));
+    fact("drill", target.drill.as_ref().map(drill));
+    fact(
+        "missed",
+        (!target.missed.is_empty())
+            .then(|| format!("{} in 30 days, the last {}", target.missed.len(), time(target.missed[0]))),
+    );
+    for finding in target.check.iter().flat_map(|check| &check.findings) {
+        fact("finding", Some(format!("{finding}\n-> {}", finding.remedy)));
+    }
+    let mut text = lines(&facts);
+    if !target.history.is_empty() {
+        let mut runs = plain(table);
+        runs.set_header(
+            ["ENDED", "KIND", "PHASE", "TOOK", "OPERATION"]
+                .map(|name| Cell::new(name).add_attribute(Attribute::Bold)),
+        );
+        runs.add_rows(target.history.iter().take(RUNS).map(run_row));
+        let _ = write!(text, "\n\n{}", lines(&runs));
+        if target.history.len() > RUNS {
+            let _ = write!(text, "\n and {} more in 30 days", target.history.len() - RUNS);
+        }
+    }
+    text
+}
+
+fn restorable(point: &PointReport) -> String {
+    format!(
+        "until {}, {} bytes, operation {}",
+        time(point.restorable_until),
+        point.size_bytes,
+        point.operation
+    )
+}
+
+fn in_progress(open: &Progress) -> String {
+    let end = open.expected_end.map(|end| format!(", expected to end {}", time(end))).unwrap_or_default();
+    format!(
+        "{} of {} {}; {}{end}; operation {}",
+        open.kind,
+        open.service,
+        open.stands,
+        seconds(open.elapsed_seconds),
+        open.id
+    )
+}
+
+fn standby(standby: &StandbyReport) -> String {
+    let verdict = match standby.readiness.as_ref().map(|readiness| readiness.verdict) {
+        None => "nobody could tell yet",
+        Some(ReadinessVerdict::Ready) => "ready",
+        Some(ReadinessVerdict::AtRisk) => "at risk",
+        Some(ReadinessVerdict::NotReady) => "not ready",
+    };
+    let reasons = standby.readiness.iter().flat_map(|readiness| &readiness.reasons);
+    let reasons: String = reasons.map(|reason| format!("\n{}\n-> {}", reason.text, reason.remedy)).collect();
+    format!("{}: {verdict}{reasons}", standby.service.name)
+}
+
+fn drill(drill: &DrillReport) -> String {
+    let last = drill
+        .last
+        .as_ref()
+        .map_or_else(|| "none yet".to_owned(), |run| format!("the last {} {}", run.phase, time(run.closed)));
+    let rto = drill.rto_seconds.map(|rto| format!(", RTO {}", seconds(rto))).unwrap_or_default();
+    let next = drill.next.map(|next| format!(", the next {}", time(next))).unwrap_or_default();
+    format!("in {}: {last}{rto}{next}", drill.service.name)
+}
+
+fn run_row(run: &Run) -> Vec<Cell> {
+    let colour = match run.phase {
+        Phase::Succeeded => Color::Green,
+        Phase::Failed => Color::Red,
+        _ => Color::Yellow,
+    };
+    vec![
+        Cell::new(time(run.closed)),
+        Cell::new(run.kind),
+        Cell::new(run.phase).fg(colour),
+        Cell::new(run.took_seconds().map(seconds).unwrap_or_default()),
+        Cell::new(run.id),
+    ]
+}
+
+fn seconds(seconds: i64) -> String {
+    in_words(SignedDuration::from_secs(seconds))
+}
