@@ -20,6 +20,7 @@ pub mod ports;
 pub mod records;
 pub mod serve;
 pub mod settings;
+mod status_page;
 pub mod telemetry;
 mod triggers;
 mod view;

@@ -3,6 +3,8 @@
 //! Durable Functions' names, so that existing clients understand it, and ours beside them. Has no
 //! secret, because the plan has none.
 
+pub(crate) mod story;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};

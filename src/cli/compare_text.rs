@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::{list::age, story::time};
+use super::list::age;
 use crate::{
     domain::{Difference, Readiness, ReadinessReason, ReadinessVerdict},
+    view::story::time,
     workflows::{Comparison, Whence},
 };
 

@@ -9,7 +9,7 @@ use super::{args::Output, exit::Exit, print, screen, story};
 use crate::{
     app::App,
     domain::{Operation, OperationId, Phase, later},
-    view::{OperationView, sentence},
+    view::{OperationView, sentence, story::headline},
     workflows::{self, Error, Step},
 };
 
@@ -163,7 +163,7 @@ impl Progress {
     }
 
     fn show(&self, operation: &Operation) {
-        self.say(&story::headline(operation));
+        self.say(&headline(operation));
     }
 
     fn say(&self, message: &str) {

@@ -10,13 +10,13 @@ use super::{
     exit::Exit,
     place::{Place, is_named, places, policy, warn_unreadable},
     print,
-    story::time,
 };
 use crate::{
     app::App,
     domain::{ContainerRef, RecoveryPoint, recognise},
     ports::Listed,
     settings::Settings,
+    view::story::time,
     workflows::{Item, Outcome, Stock, Whereabouts, judge, take_stock},
 };
 

@@ -8,13 +8,14 @@ use super::{
     args::{OrderArgs, Output},
     exit::Exit,
     open, print, start,
-    story::{noted, time},
+    story::noted,
 };
 use crate::{
     domain::{Difference, Kind, RecoveryPoint, Verification},
     payload::{Confirmation, Order, RestorePolicy},
     ports::Access,
     settings::Settings,
+    view::story::time,
     workflows::{self, Preview},
 };
 

@@ -1,6 +1,10 @@
 //! A plan, and what may befall an operation, for the tests.
 
+mod report;
+
 use jiff::Timestamp;
+
+pub(crate) use report::{HOSTILE, report};
 
 use super::{
     Answer, AttemptId, AzureError, BlobLook, BlobRef, Caller, Continuation, Event, Failure, FailureKind,
