@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use apim_dr::{
     cli::{self, Cli, Command, Exit},
+    domain,
     settings::{Environment, Settings},
     telemetry,
 };
@@ -38,7 +39,7 @@ fn main() -> Exit {
         ended
     });
     ended.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        eprintln!("error: {}", domain::shown(&format!("{error:#}")));
         Exit::Failed
     })
 }

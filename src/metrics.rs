@@ -239,3 +239,133 @@ impl Metrics {
 fn whole(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use openmetrics_parser::{
+        MetricNumber, OpenMetricsType, OpenMetricsValue, openmetrics::parse_openmetrics,
+    };
+
+    use super::*;
+    use crate::domain::samples;
+
+    /// As somebody else reads it: each value by its name and labels.
+    fn read(text: &str) -> BTreeMap<String, i64> {
+        let mut values = BTreeMap::new();
+        for (name, family) in parse_openmetrics(text).unwrap().families {
+            assert_eq!(family.family_type, OpenMetricsType::Gauge, "{name}");
+            for sample in family.iter_samples() {
+                let mut labels: Vec<_> = sample
+                    .get_labelset()
+                    .unwrap()
+                    .iter()
+                    .map(|(name, value)| format!("{name}={value}"))
+                    .collect();
+                labels.sort();
+                let OpenMetricsValue::Gauge(MetricNumber::Int(value)) = sample.value else {
+                    panic!("{name}: {:?}", sample.value);
+                };
+                values.insert(format!("{name} {}", labels.join(",")).trim_end().to_owned(), value);
+            }
+        }
+        values
+    }
+
+    #[test]
+    fn a_parser_that_is_not_ours_reads_every_value() {
+        let report = samples::report();
+        let values = read(&text(&report));
+        insta::assert_snapshot!(values.iter().map(|(name, value)| format!("{name} {value}\n")).collect::<String>(), @r"
+        apim_dr_backup_last_success_timestamp_seconds instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,target=shop-europe 1795140000
+        apim_dr_backup_last_success_timestamp_seconds instance=sampleapim,target=primary 1795311300
+        apim_dr_build_info version=0.1.0 1
+        apim_dr_condition code=backup.failed,instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,level=warning,target=shop-europe 1
+        apim_dr_condition code=backup.missed,instance=legacyapim,level=warning,target=legacy 1
+        apim_dr_condition code=blocked.account.key,instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,level=warning,target=shop-europe 1
+        apim_dr_condition code=records.corrupt,instance=,level=warning,target= 1
+        apim_dr_condition code=records.corrupt,instance=legacyapim,level=warning,target=legacy 1
+        apim_dr_condition code=rpo,instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,level=warning,target=shop-europe 1
+        apim_dr_condition code=rpo,instance=legacyapim,level=critical,target=legacy 1
+        apim_dr_findings instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,state=blocks,target=shop-europe 1
+        apim_dr_findings instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,state=warns,target=shop-europe 1
+        apim_dr_findings instance=sampleapim,state=blocks,target=primary 0
+        apim_dr_findings instance=sampleapim,state=warns,target=primary 0
+        apim_dr_last_run_duration_seconds instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,kind=backup,target=shop-europe 180
+        apim_dr_last_run_duration_seconds instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,kind=restore,target=shop-europe 540
+        apim_dr_last_run_duration_seconds instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,kind=safety_backup,target=shop-europe 3000
+        apim_dr_last_run_duration_seconds instance=sampleapim,kind=backup,target=primary 2040
+        apim_dr_last_run_duration_seconds instance=sampleapim,kind=drill,target=primary 2460
+        apim_dr_last_run_succeeded instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,kind=backup,target=shop-europe 0
+        apim_dr_last_run_succeeded instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,kind=restore,target=shop-europe 0
+        apim_dr_last_run_succeeded instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,kind=safety_backup,target=shop-europe 1
+        apim_dr_last_run_succeeded instance=sampleapim,kind=backup,target=primary 1
+        apim_dr_last_run_succeeded instance=sampleapim,kind=drill,target=primary 1
+        apim_dr_missed_runs instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,target=shop-europe 2
+        apim_dr_missed_runs instance=legacyapim,target=legacy 30
+        apim_dr_missed_runs instance=sampleapim,target=primary 0
+        apim_dr_next_run_timestamp_seconds instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,target=shop-europe 1795395600
+        apim_dr_next_run_timestamp_seconds instance=legacyapim,target=legacy 1795395600
+        apim_dr_next_run_timestamp_seconds instance=sampleapim,target=primary 1795395600
+        apim_dr_operations_in_progress instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,kind=backup,target=shop-europe 1
+        apim_dr_operations_in_progress instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,kind=drill,target=shop-europe 0
+        apim_dr_operations_in_progress instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,kind=restore,target=shop-europe 0
+        apim_dr_operations_in_progress instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,kind=safety_backup,target=shop-europe 0
+        apim_dr_operations_in_progress instance=legacyapim,kind=backup,target=legacy 0
+        apim_dr_operations_in_progress instance=legacyapim,kind=drill,target=legacy 0
+        apim_dr_operations_in_progress instance=legacyapim,kind=restore,target=legacy 0
+        apim_dr_operations_in_progress instance=legacyapim,kind=safety_backup,target=legacy 0
+        apim_dr_operations_in_progress instance=sampleapim,kind=backup,target=primary 0
+        apim_dr_operations_in_progress instance=sampleapim,kind=drill,target=primary 0
+        apim_dr_operations_in_progress instance=sampleapim,kind=restore,target=primary 0
+        apim_dr_operations_in_progress instance=sampleapim,kind=safety_backup,target=primary 0
+        apim_dr_recovery_point_age_seconds instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,target=shop-europe 212400
+        apim_dr_recovery_point_age_seconds instance=sampleapim,target=primary 39600
+        apim_dr_recovery_point_restorable_until_timestamp_seconds instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,target=shop-europe 1797728400
+        apim_dr_recovery_point_restorable_until_timestamp_seconds instance=sampleapim,target=primary 1797901200
+        apim_dr_recovery_point_size_bytes instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,target=shop-europe 5242880
+        apim_dr_recovery_point_size_bytes instance=sampleapim,target=primary 5242880
+        apim_dr_recovery_points instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,state=expired,target=shop-europe 0
+        apim_dr_recovery_points instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,state=restorable,target=shop-europe 18
+        apim_dr_recovery_points instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,state=unverified,target=shop-europe 0
+        apim_dr_recovery_points instance=legacyapim,state=expired,target=legacy 0
+        apim_dr_recovery_points instance=legacyapim,state=restorable,target=legacy 0
+        apim_dr_recovery_points instance=legacyapim,state=unverified,target=legacy 2
+        apim_dr_recovery_points instance=sampleapim,state=expired,target=primary 4
+        apim_dr_recovery_points instance=sampleapim,state=restorable,target=primary 30
+        apim_dr_recovery_points instance=sampleapim,state=unverified,target=primary 1
+        apim_dr_recovery_time_seconds instance=sampleapim,target=primary 2520
+        apim_dr_report_timestamp_seconds 1795348800
+        apim_dr_rpo_seconds instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,target=shop-europe 259200
+        apim_dr_rpo_seconds instance=legacyapim,target=legacy 93600
+        apim_dr_rpo_seconds instance=sampleapim,target=primary 93600
+        apim_dr_standby_readiness instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,state=at_risk,target=shop-europe 1
+        apim_dr_standby_readiness instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,state=not_ready,target=shop-europe 0
+        apim_dr_standby_readiness instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,state=ready,target=shop-europe 0
+        apim_dr_standby_readiness instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,state=unknown,target=shop-europe 0
+        apim_dr_standby_readiness instance=legacyapim,state=at_risk,target=legacy 0
+        apim_dr_standby_readiness instance=legacyapim,state=not_ready,target=legacy 0
+        apim_dr_standby_readiness instance=legacyapim,state=ready,target=legacy 0
+        apim_dr_standby_readiness instance=legacyapim,state=unknown,target=legacy 1
+        apim_dr_standby_readiness instance=sampleapim,state=at_risk,target=primary 0
+        apim_dr_standby_readiness instance=sampleapim,state=not_ready,target=primary 0
+        apim_dr_standby_readiness instance=sampleapim,state=ready,target=primary 1
+        apim_dr_standby_readiness instance=sampleapim,state=unknown,target=primary 0
+        apim_dr_target_health instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,target=shop-europe 1
+        apim_dr_target_health instance=legacyapim,target=legacy 2
+        apim_dr_target_health instance=sampleapim,target=primary 0
+        ");
+    }
+
+    #[test]
+    fn whatever_a_label_holds_it_stays_one_value_on_one_line() {
+        let mut report = samples::report();
+        let hostile = "a\"} 1\n# b\\{c=\"d\" \u{202e}";
+        report.conditions = vec![Condition::new(hostile, crate::domain::Level::Warning, "", "")];
+        let text = text(&report);
+        let codes: Vec<_> = read(&text).into_keys().filter(|name| name.contains("code=a")).collect();
+        assert_eq!(codes.len(), 1, "{codes:?}");
+        assert!(codes[0].contains(hostile), "{codes:?}");
+    }
+}

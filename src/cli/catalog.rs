@@ -4,7 +4,7 @@ use super::{
     args::{CatalogCommand, PlaceArgs},
     exit::{Exit, usage},
     place::{Place, places, service, target, warn_unreadable, wrong},
-    print,
+    print, screen,
 };
 use crate::{
     app::App,
@@ -24,15 +24,19 @@ pub(super) async fn run(app: &App, command: CatalogCommand, settings: &Settings)
 }
 
 async fn rebuild_all(app: &App, args: &PlaceArgs, settings: &Settings) -> anyhow::Result<Exit> {
-    let rebuilt = rebuild(app.ports()).await?;
+    let rebuilt = screen::waiting("reading the operations", rebuild(app.ports())).await?;
     warn_unreadable(&rebuilt.unreadable);
     print(&format!("{} backups of the records are in the catalogue", rebuilt.points))?;
     let places = places(app, args, settings).await?;
     let mut unlisted = 0;
     for Place { container, services, access_key } in &places {
-        let stock = take_stock(app.ports(), services, container, access_key.as_ref()).await?;
+        let stock = screen::waiting(
+            "looking at what there is",
+            take_stock(app.ports(), services, container, access_key.as_ref()),
+        )
+        .await?;
         warn_unreadable(&stock.unreadable);
-        note_all(app.ports(), &stock).await?;
+        screen::waiting("noting it", note_all(app.ports(), &stock)).await?;
         let Stock { items, strangers_count, unlisted: reason, .. } = &stock;
         let there = items.iter().filter(|item| item.seen().is_some()).count();
         match reason {
@@ -93,7 +97,11 @@ async fn adopt_all(
     let Place { container, services, access_key } = place;
     let mut names = names;
     if all {
-        let stock = take_stock(app.ports(), &services, &container, access_key.as_ref()).await?;
+        let stock = screen::waiting(
+            "looking at what there is",
+            take_stock(app.ports(), &services, &container, access_key.as_ref()),
+        )
+        .await?;
         if let Some(reason) = stock.unlisted {
             eprintln!("error: {container} cannot be listed: {reason}");
             return Ok(Exit::Failed);
@@ -114,7 +122,8 @@ async fn adopt_all(
                     container: container.container.clone(),
                     name,
                 };
-                adopt(app.ports(), service, blob, access_key.as_ref()).await?
+                screen::waiting("taking it in", adopt(app.ports(), service, blob, access_key.as_ref()))
+                    .await?
             }
             Err(error) => Adopted::Refused { reason: error.to_string() },
         };

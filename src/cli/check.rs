@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use futures::{StreamExt as _, stream};
 use serde_json::json;
 
-use super::{args::Output, exit::Exit, open, place, print, story::noted};
+use super::{args::Output, exit::Exit, open, place, print, screen, story::noted};
 use crate::{
     app::App,
     domain::{Finding, Target},
@@ -27,7 +27,8 @@ pub(super) async fn check(name: Option<&str>, settings: &Settings, output: Outpu
     }
     let app = open(settings).await?;
     let looks: Vec<_> = targets.into_iter().map(|target| look(&app, target)).collect();
-    let looks: Vec<(&Target, Checked)> = stream::iter(looks).buffered(AT_ONCE).collect().await;
+    let looks = stream::iter(looks).buffered(AT_ONCE).collect();
+    let looks: Vec<(&Target, Checked)> = screen::waiting("looking at the targets", looks).await;
     match output {
         Output::Json => print(&serde_json::to_string_pretty(&looks.iter().map(view).collect::<Vec<_>>())?)?,
         Output::Table => print(&text(&looks))?,

@@ -4,7 +4,7 @@ use super::{
     args::{CompareArgs, Output},
     compare_text::{comparison_json, comparison_text},
     exit::{Exit, usage},
-    open, place, print,
+    open, place, print, screen,
 };
 use crate::{
     domain::{Caller, Credentials, Impact, Readiness, ReadinessVerdict, ServiceId, Target},
@@ -23,7 +23,7 @@ pub(super) async fn compare(args: &CompareArgs, settings: &Settings) -> anyhow::
         let app = open(settings).await?;
         let ports = app.ports();
         let look = workflows::judge_standby(ports, target, &standby, &access, ports.azure.now());
-        let StandbyLook { comparison, readiness, .. } = Box::pin(look).await?;
+        let StandbyLook { comparison, readiness, .. } = screen::waiting("comparing", Box::pin(look)).await?;
         return report(&comparison?, Some(&readiness), args.output);
     }
     // Two instances that no target names: nothing is known of where backups of them would lie.
@@ -37,7 +37,7 @@ pub(super) async fn compare(args: &CompareArgs, settings: &Settings) -> anyhow::
     let [primary, other] = [primary, other].map(|service| Side { service, access: access.clone() });
     let now = ports.azure.now();
     let comparison = workflows::compare_sides(&*ports.inspection, &*ports.catalog, &primary, &other, now);
-    report(&Box::pin(comparison).await?, None, args.output)
+    report(&screen::waiting("comparing", Box::pin(comparison)).await?, None, args.output)
 }
 
 fn standby(target: &Target, args: &CompareArgs) -> anyhow::Result<ServiceId> {

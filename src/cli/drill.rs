@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{
     args::{DrillArgs, DrillBackup},
     exit::Exit,
-    follow, open, place,
+    follow, open, place, screen,
 };
 use crate::{
     settings::Settings,
@@ -43,7 +43,7 @@ pub(super) async fn drill(args: DrillArgs, settings: &Settings) -> anyhow::Resul
         workflows::open(app.ports(), plan, &target.credentials, &Cause::Request, IfBusy::Wait).await?;
     let id = opened.operation.id;
     if opened.joined {
-        eprintln!("the same is open already, as operation {id}: following that one");
+        screen::note(&format!("the same is open already, as operation {id}: following that one"));
     }
     follow::run(&app, id, args.no_wait, args.output).await
 }

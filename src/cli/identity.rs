@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{
     args::{IdentityArgs, IdentityCommand, Output},
     exit::{Exit, usage},
-    open, place, print,
+    open, place, print, screen,
 };
 use crate::{
     app::App,
@@ -85,7 +85,8 @@ fn subject(args: &IdentityArgs, settings: &Settings) -> anyhow::Result<Subject> 
 }
 
 async fn look(app: &App, subject: &Subject) -> Result<Identities, IdentityError> {
-    workflows::identities(app.ports(), &subject.service, subject.plan.as_ref(), &subject.access).await
+    let look = workflows::identities(app.ports(), &subject.service, subject.plan.as_ref(), &subject.access);
+    screen::waiting("looking", look).await
 }
 
 async fn show(app: &App, subject: &Subject, output: Output) -> anyhow::Result<Exit> {
@@ -110,7 +111,7 @@ async fn change(
     let change = match IdentityChange::of(request, &before.inventory) {
         Ok(Some(change)) => change,
         Ok(None) => {
-            eprintln!("nothing to do: {name} is so already");
+            screen::note(&format!("nothing to do: {name} is so already"));
             return report(subject, &before, Some(false), output);
         }
         Err(refusal) => {
@@ -121,7 +122,7 @@ async fn change(
     if change.leaves_none() && !agreed && !ask(subject)? {
         return Ok(Exit::usage("it would leave the service without an identity: add --yes"));
     }
-    let runs = || eprintln!("the change of {name} runs in Azure, which takes minutes");
+    let runs = || screen::note(&format!("the change of {name} runs in Azure, which takes minutes"));
     let changing = workflows::change_identity(
         app.ports(),
         &subject.service,

@@ -9,7 +9,7 @@ use super::{
     args::{Output, PlaceArgs},
     exit::Exit,
     place::{Place, is_named, places, policy, warn_unreadable},
-    print,
+    print, screen,
 };
 use crate::{
     app::App,
@@ -37,10 +37,10 @@ pub(super) async fn list(
     settings: &Settings,
     output: Output,
 ) -> anyhow::Result<Exit> {
-    let places = places(app, args, settings).await?;
+    let places = screen::waiting("reading the records", places(app, args, settings)).await?;
     let mut shown = Vec::new();
     for place in &places {
-        shown.push(look(app, place, settings).await?);
+        shown.push(screen::waiting("looking at what there is", look(app, place, settings)).await?);
     }
     let now = app.ports().azure.now();
     match output {
@@ -65,11 +65,11 @@ pub(super) async fn show(
     settings: &Settings,
     output: Output,
 ) -> anyhow::Result<Exit> {
-    let places = places(app, args, settings).await?;
+    let places = screen::waiting("reading the records", places(app, args, settings)).await?;
     let now = app.ports().azure.now();
     let mut rows = Vec::new();
     for place in &places {
-        let shown = look(app, place, settings).await?;
+        let shown = screen::waiting("looking at what there is", look(app, place, settings)).await?;
         for (item, outcome) in shown.stock.items.iter().zip(&shown.outcomes) {
             if is_named(&item.point, name) {
                 rows.push(match output {

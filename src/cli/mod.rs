@@ -35,7 +35,7 @@ pub use exit::Exit;
 use crate::{
     app::{App, Gate},
     clock, demo,
-    domain::Report,
+    domain::{Report, shown},
     payload,
     ports::{Clock as _, SystemClock},
     serve,
@@ -185,8 +185,13 @@ fn print_settings(settings: &Settings, environment: &Environment, output: Output
     Ok(if settings.problems.is_empty() { Exit::Ok } else { Exit::Failed })
 }
 
-/// Prints to stdout; a reader that went away is no error.
+/// Prints to stdout what may have words of others in it.
 fn print(text: &str) -> anyhow::Result<Exit> {
+    print_as_it_is(&shown(text))
+}
+
+/// Prints to stdout; a reader that went away is no error.
+fn print_as_it_is(text: &str) -> anyhow::Result<Exit> {
     match writeln!(std::io::stdout(), "{text}") {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(Exit::Ok),

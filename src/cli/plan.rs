@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::{
     args::{OrderArgs, Output},
     exit::Exit,
-    open, print, start,
+    open, print, screen, start,
     story::noted,
 };
 use crate::{
@@ -38,7 +38,8 @@ pub(super) async fn plan(body: &[u8], args: &OrderArgs, settings: Settings) -> a
         Err(error) => return Err(error.into()),
     };
     let access = Access { caller: plan.caller.clone(), credentials };
-    let preview = Box::pin(workflows::preview(app.ports(), &plan, &access)).await?;
+    let preview =
+        screen::waiting("looking ahead", Box::pin(workflows::preview(app.ports(), &plan, &access))).await?;
     match args.output {
         Output::Json => print(&serde_json::to_string_pretty(&preview)?)?,
         Output::Table => print(&text(&preview))?,

@@ -9,7 +9,7 @@ use super::{
     args::{Output, PlaceArgs},
     exit::{Exit, usage},
     place::{Place, places, policy, service, warn_unreadable, wrong},
-    print,
+    print, screen,
 };
 use crate::{
     app::App,
@@ -40,7 +40,7 @@ pub(super) async fn prune(
             "--retention: add --name or --target: rules are for the recovery points of one instance",
         ));
     }
-    let places = places(app, args, settings).await?;
+    let places = screen::waiting("reading the records", places(app, args, settings)).await?;
     let mut rows = Vec::new();
     for Place { container, services, access_key } in &places {
         for service in services {
@@ -49,10 +49,10 @@ pub(super) async fn prune(
             };
             let shelf = Shelf { service, container, policy, access_key: access_key.as_ref() };
             let retirement = if pruning.dry_run {
-                plan_retirement(app.ports(), shelf).await?
+                screen::waiting("looking at what there is", plan_retirement(app.ports(), shelf)).await?
             } else {
                 hear_the_time(app, shelf, settings).await?;
-                retire(app.ports(), shelf, usize::MAX).await?
+                screen::waiting("deleting", retire(app.ports(), shelf, usize::MAX)).await?
             };
             warn_unreadable(&retirement.unreadable);
             rows.push((service.clone(), container.clone(), retirement));

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::{
     args::{BackupArgs, OrderArgs, RestoreArgs},
     exit::Exit,
-    follow, open, plan,
+    follow, open, plan, screen,
 };
 use crate::{
     domain::{Kind, Secret, Target},
@@ -78,7 +78,7 @@ async fn start(kind: Kind, body: &[u8], args: &OrderArgs, settings: Settings) ->
     let opened = workflows::open(app.ports(), plan, &credentials, &cause, IfBusy::Wait).await?;
     let id = opened.operation.id;
     if opened.joined {
-        eprintln!("the same is open already, as operation {id}: following that one");
+        screen::note(&format!("the same is open already, as operation {id}: following that one"));
     }
     follow::run(&app, id, args.no_wait, args.output).await
 }

@@ -12,16 +12,16 @@ use jiff::SignedDuration;
 use super::{
     args::{Output, StatusArgs},
     exit::Exit,
-    open, place, print, screen,
-    story::time,
+    open, place, print, print_as_it_is, screen,
 };
 use crate::{
     app::App,
     domain::{
         Condition, DrillReport, Health, Level, Phase, PointReport, Progress, ReadinessVerdict, Report, Run,
-        StandbyReport, TargetReport, in_words,
+        StandbyReport, TargetReport, in_words, shown,
     },
     settings::Settings,
+    view::story::time,
 };
 
 /// How often a watch looks.
@@ -42,7 +42,7 @@ pub(super) async fn status(args: &StatusArgs, settings: &Settings) -> anyhow::Re
             shown = async {
                 if stdout().is_terminal() {
                     // The cursor goes home and what was there is cleared.
-                    print("\x1b[H\x1b[2J")?;
+                    print_as_it_is("\x1b[H\x1b[2J")?;
                 }
                 show(&app, args).await
             } => { shown?; }
@@ -69,7 +69,7 @@ async fn show(app: &App, args: &StatusArgs) -> anyhow::Result<Exit> {
     }
     match args.output {
         Output::Json => print(&serde_json::to_string_pretty(&report)?)?,
-        Output::Table => print(&text(&report, args.target.is_some(), &|| Table::new()))?,
+        Output::Table => print_as_it_is(&text(&report, args.target.is_some(), &|| Table::new()))?,
     };
     Ok(if report.health == Health::Ok { Exit::Ok } else { Exit::Differs })
 }
@@ -133,7 +133,7 @@ fn row(target: &TargetReport) -> Vec<Cell> {
     vec![
         Cell::new(target.name.as_str()),
         Cell::new(target.health).fg(colour),
-        Cell::new(newest.map_or_else(none, |point| point.backup.to_string())),
+        Cell::new(shown(&newest.map_or_else(none, |point| point.backup.to_string()))),
         Cell::new(newest.map_or_else(none, |point| seconds(point.age_seconds))),
         Cell::new(seconds(target.rpo_seconds)),
         Cell::new(target.next_run.map_or_else(none, time)),
@@ -145,7 +145,7 @@ fn condition_row(condition: &Condition) -> Vec<Cell> {
     let colour = if condition.level == Level::Critical { Color::Red } else { Color::Yellow };
     vec![
         Cell::new(condition.level.as_str()).fg(colour),
-        Cell::new(format!("{}: {}\n-> {}", condition.code, condition.text, condition.remedy)),
+        Cell::new(shown(&format!("{}: {}\n-> {}", condition.code, condition.text, condition.remedy))),
     ]
 }
 
@@ -154,7 +154,7 @@ fn details(target: &TargetReport, table: &dyn Fn() -> Table) -> String {
     let mut facts = plain(table);
     let mut fact = |name: &str, value: Option<String>| {
         if let Some(value) = value {
-            facts.add_row([name, &value]);
+            facts.add_row([name, &shown(&value)]);
         }
     };
     fact("instance", Some(target.service.name.to_string()));
@@ -194,6 +194,8 @@ fn details(target: &TargetReport, table: &dyn Fn() -> Table) -> String {
     let mut text = lines(&facts);
     if !target.history.is_empty() {
         let mut runs = plain(table);
+        // What somebody may want to copy is never broken.
+        runs.set_content_arrangement(ContentArrangement::Disabled);
         runs.set_header(
             ["ENDED", "KIND", "PHASE", "TOOK", "OPERATION"]
                 .map(|name| Cell::new(name).add_attribute(Attribute::Bold)),
@@ -267,4 +269,125 @@ fn run_row(run: &Run) -> Vec<Cell> {
 
 fn seconds(seconds: i64) -> String {
     in_words(SignedDuration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+    use crate::domain::samples;
+
+    /// A terminal of so many columns, without colours.
+    fn of_width(width: u16) -> impl Fn() -> Table {
+        move || {
+            let mut table = Table::new();
+            table.force_no_tty().set_width(width);
+            table
+        }
+    }
+
+    #[test]
+    fn all_targets_are_told_in_a_table_and_what_is_wrong_with_each() {
+        assert_snapshot!(text(&samples::report(), false, &of_width(120)), @r#"
+        failing, as of 2026-11-22T12:00:00Z
+
+         TARGET       HEALTH   NEWEST VERIFIED             AGE       RPO       NEXT RUN              NOW
+         primary      ok       sampleapim-20261122T010000  11 hours  26 hours  2026-11-23T01:00:00Z
+                               Z
+         shop-europe  at risk  contoso/"><script>alert(1)  2 days    3 days    2026-11-23T01:00:00Z  backup Running, 60 minutes
+                               </script>&'[U+202E].apimba
+                               ckup
+         legacy       failing  none                        none      26 hours  2026-11-23T01:00:00Z
+
+        the app is at risk:
+         warning  records.corrupt: <script>alert(1)</script> "a" & 'b' [U+202E]txt.exe
+                  -> <script>alert(1)</script> "a" & 'b' [U+202E]txt.exe
+
+        shop-europe is at risk:
+         warning  rpo: the newest verified recovery point, contoso/"><script>alert(1)</script>&'[U+202E].apimbackup, is 2 days
+                  old, of 3 days at most (RPO)
+                  -> take a backup now: apim-dr backup --target shop-europe
+         warning  backup.failed: the last backup failed: <script>alert(1)</script> "a" & 'b' [U+202E]txt.exe
+                  -> <script>alert(1)</script> "a" & 'b' [U+202E]txt.exe
+         warning  blocked.account.key: the next backup cannot work: <script>alert(1)</script> "a" & 'b' [U+202E]txt.exe
+                  -> <script>alert(1)</script> "a" & 'b' [U+202E]txt.exe
+
+        legacy is failing:
+         critical  rpo: there is no verified recovery point: nothing can be restored that somebody has seen
+                   -> take a backup now: apim-dr backup --target legacy
+         warning   backup.missed: 30 backups that were due have not succeeded: the first at 2026-10-24T01:00:00Z, the last at
+                   2026-11-22T01:00:00Z
+                   -> see whether the app runs: its timer, or apim-dr serve; then what the operations say: apim-dr operations
+                   list
+         warning   records.corrupt: <script>alert(1)</script> "a" & 'b' [U+202E]txt.exe
+                   -> find out who wrote it: a newer version of apim-dr, or another program; what it is about is left alone
+                   until it can be read
+        "#);
+    }
+
+    #[test]
+    fn one_target_is_told_whole_on_a_narrow_terminal() {
+        let mut report = samples::report();
+        report.targets.truncate(1);
+        report.conditions.clear();
+        assert_snapshot!(text(&report, true, &of_width(60)), @r"
+        failing, as of 2026-11-22T12:00:00Z
+
+         TARGET   HEALTH  NEWEST    AGE       RPO      NEXT     NOW
+                          VERIFIED                     RUN
+         primary  ok      sampleap  11 hours  26       2026-11
+                          im-20261            hours    -23T01:
+                          122T0100                     00:00Z
+                          00Z
+
+         instance    sampleapim
+         container   apimdrstorage/backup
+         schedule    0 0 1 * * *
+         restorable  until 2026-12-22T01:00:00Z, 5242880 bytes,
+                     operation 01a200c4-6280-7000-8000-000000000000
+         points      30 restorable, 1 unverified, 4 expired
+         takes       39 minutes (median)
+         standby     sampleapim-standby: ready
+         drill       in sampleapim-drill: the last Succeeded
+                     2026-11-18T08:42:00Z, RTO 42 minutes, the next
+                     2026-11-25T01:00:00Z
+
+         ENDED                 KIND    PHASE      TOOK        OPERATION
+         2026-11-22T01:35:00Z  backup  Succeeded  34 minutes  01a200c4-6280-7000-8000-000000000000
+         2026-11-21T01:42:00Z  backup  Succeeded  41 minutes  01a1fb9e-0680-7000-8000-000000000000
+         2026-11-20T01:38:00Z  backup  Succeeded  37 minutes  01a1f677-aa80-7000-8000-000000000000
+         2026-11-19T01:45:00Z  backup  Succeeded  44 minutes  01a1f151-4e80-7000-8000-000000000000
+         2026-11-18T08:42:00Z  drill   Succeeded  41 minutes  01a1edab-7800-7000-8000-000000000003
+         2026-11-18T01:41:00Z  backup  Succeeded  40 minutes  01a1ec2a-f280-7000-8000-000000000000
+         2026-11-17T01:37:00Z  backup  Succeeded  36 minutes  01a1e704-9680-7000-8000-000000000000
+         2026-11-16T01:44:00Z  backup  Succeeded  43 minutes  01a1e1de-3a80-7000-8000-000000000000
+         2026-11-15T01:40:00Z  backup  Succeeded  39 minutes  01a1dcb7-de80-7000-8000-000000000000
+         2026-11-14T01:36:00Z  backup  Succeeded  35 minutes  01a1d791-8280-7000-8000-000000000000
+         and 21 more in 30 days
+        ");
+    }
+
+    #[test]
+    fn a_terminal_shows_colours_and_nothing_else_does() {
+        let plain = text(&samples::report(), true, &of_width(120));
+        assert!(!plain.contains('\u{1b}'));
+        let coloured = || {
+            let mut table = Table::new();
+            table.enforce_styling().set_width(120);
+            table
+        };
+        assert!(text(&samples::report(), true, &coloured).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn without_targets_it_says_what_to_set() {
+        let report =
+            Report { targets: Vec::new(), conditions: Vec::new(), health: Health::Ok, ..samples::report() };
+        assert_snapshot!(text(&report, false, &of_width(120)), @r"
+        ok, as of 2026-11-22T12:00:00Z
+
+        no targets are configured: set APIM_DR_TARGETS
+        ");
+    }
 }

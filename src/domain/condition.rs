@@ -76,7 +76,7 @@ pub fn conditions(target: &TargetReport, now: Timestamp) -> Vec<Condition> {
     all.extend(recovery_point(target));
     all.extend(own.filter(|run| run.phase != Phase::Succeeded).map(|run| failed(target, run)));
     all.extend(missed(target));
-    all.extend(target.newest.as_ref().and_then(|newest| expiring(newest, now)));
+    all.extend(expiring(target, now));
     all.extend(stuck(&target.in_progress, now));
     all.extend(standby(target));
     let findings = target.check.iter().flat_map(|check| &check.findings);
@@ -146,16 +146,22 @@ fn failed(target: &TargetReport, run: &Run) -> Condition {
 
 /// A run that never came, until there is a later success.
 fn missed(target: &TargetReport) -> Option<Condition> {
-    let newest = target.missed.first()?;
-    if target.last_success.is_some_and(|success| success >= *newest) {
-        return None;
-    }
-    let text = format!("no backup has succeeded since {newest:.0}, when one was due");
+    let since = |instant: &&Timestamp| target.last_success.is_none_or(|success| success < **instant);
+    let due: Vec<_> = target.missed.iter().take_while(since).collect();
+    let text = match due.as_slice() {
+        [] => return None,
+        [one] => format!("the backup that was due at {one:.0} has not succeeded"),
+        [newest, .., oldest] => format!(
+            "{} backups that were due have not succeeded: the first at {oldest:.0}, the last at {newest:.0}",
+            due.len()
+        ),
+    };
     let remedy = "see whether the app runs: its timer, or apim-dr serve; then what the operations say: apim-dr operations list";
     Some(Condition::new("backup.missed", Level::Warning, text, remedy))
 }
 
-fn expiring(newest: &PointReport, now: Timestamp) -> Option<Condition> {
+fn expiring(target: &TargetReport, now: Timestamp) -> Option<Condition> {
+    let newest = target.newest.as_ref()?;
     let left = newest.restorable_until.duration_since(now);
     let text = match left.is_positive() {
         true if left > LAST_DAYS => return None,
@@ -165,7 +171,7 @@ fn expiring(newest: &PointReport, now: Timestamp) -> Option<Condition> {
         false => format!("the newest verified recovery point, {}, has expired", newest.backup),
     };
     let level = if left.is_positive() { Level::Warning } else { Level::Critical };
-    Some(Condition::new("point.expiring", level, text, "take a backup now: apim-dr backup"))
+    Some(Condition::new("point.expiring", level, text, back_up(target)))
 }
 
 fn standby(target: &TargetReport) -> Option<Condition> {

@@ -149,15 +149,17 @@ fn each_condition_is_told_and_its_neighbour_is_not() {
         ),
         (
             with(&|it| it.missed = vec![at(NOW - HOUR + 1)]),
-            &["warning backup.missed: no backup has succeeded since 2027-03-01T00:00:01Z, when one was due"],
+            &["warning backup.missed: the backup that was due at 2027-03-01T00:00:01Z has not succeeded"],
         ),
         (with(&|it| it.missed = vec![at(NOW - HOUR)]), &[]),
         (
             with(&|it| {
-                it.missed = vec![at(NOW - HOUR)];
-                it.last_success = None;
+                it.missed = vec![at(NOW - HOUR), at(NOW - DAY), at(NOW - 2 * DAY)];
+                it.last_success = Some(at(NOW - 2 * DAY));
             }),
-            &["warning backup.missed: no backup has succeeded since 2027-03-01T00:00:00Z, when one was due"],
+            &[
+                "warning backup.missed: 2 backups that were due have not succeeded: the first at 2027-02-28T01:00:00Z, the last at 2027-03-01T00:00:00Z",
+            ],
         ),
         (
             with(&|it| {

@@ -90,4 +90,4 @@ pub use target::{Drill, Target};
 pub use transition::MAX_UNKNOWN_STARTS;
 pub use verification::Verdict;
 pub use within::Within;
-pub use words::in_words;
+pub use words::{in_words, shown};

@@ -17,7 +17,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use crate::domain::Health;
+use crate::domain::{Health, shown};
 use words::Moment;
 
 pub(crate) use operation::operation;
@@ -92,16 +92,7 @@ struct Notice<'a> {
 fn render(page: &impl Template) -> String {
     // Writing to a string does not fail.
     let html = page.render().unwrap_or_default();
-    if !html.contains(hides) {
-        return html;
-    }
-    let shown = |c: char| if hides(c) { format!("[U+{:04X}]", u32::from(c)) } else { c.to_string() };
-    html.chars().map(shown).collect()
-}
-
-fn hides(c: char) -> bool {
-    (c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
-        || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    shown(&html).into_owned()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::{
     Error,
@@ -177,7 +178,8 @@ impl Driver {
         let not_before = lock(&self.looks).get(&id).copied();
         let turn = Turn { not_before, may_start: &|| !self.stop.is_cancelled() };
         // Boxed, so that a thousand operations that wait are not a thousand steps in size.
-        let step = Box::pin(advance(&self.ports, id, turn)).await?;
+        let span = tracing::info_span!("step", operation.id = %id);
+        let step = Box::pin(advance(&self.ports, id, turn)).instrument(span).await?;
         match step.next {
             Next::At(at) if at > step.operation.due => lock(&self.looks).insert(id, at),
             _ => lock(&self.looks).remove(&id),

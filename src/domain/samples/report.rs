@@ -160,6 +160,7 @@ fn troubled(now: Timestamp) -> TargetReport {
         severity,
         text: text.to_owned(),
         remedy: HOSTILE.to_owned(),
+        of_points: false,
     };
     TargetReport {
         newest: Some(newest("contoso/\"><script>alert(1)</script>&'\u{202e}.apimbackup", due(2), now)),
