@@ -2,7 +2,7 @@
 //! followed to their real end.
 //!
 //! Direction: `main -> cli -> {demo, serve} -> triggers -> app -> workflows -> {ports, domain}`. `app`
-//! puts the adapters `azure` and `records` behind `ports`; `payload` and `view` turn what callers send
+//! puts the adapters `azure`, `records` and `hooks` behind `ports`; `payload` and `view` turn what callers send
 //! and see from and into `domain`; `domain` and `emulator` import nothing of ours.
 //! `tests/it/architecture.rs` holds this.
 
@@ -13,6 +13,7 @@ pub mod clock;
 pub mod demo;
 pub mod domain;
 pub mod emulator;
+pub mod hooks;
 pub mod keys;
 pub mod metrics;
 pub mod payload;

@@ -4,10 +4,10 @@
 
 use std::{net::IpAddr, str::FromStr};
 
-use url::{Host, Url};
+use url::Url;
 
 use super::InvalidSetting;
-use crate::domain::StorageAccount;
+use crate::domain::{StorageAccount, is_loopback};
 
 /// A cloud of Azure.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -125,16 +125,6 @@ impl Endpoints {
 
 fn of_account(template: &str, account: &str) -> String {
     template.replace("{account}", account)
-}
-
-/// Whether the URL names this machine.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 /// Whether the URL names this machine or its link-local neighbor, as the endpoints of managed identities do:

@@ -93,6 +93,11 @@ pub enum Command {
         #[command(subcommand)]
         command: IdentityCommand,
     },
+    /// Those who are told of operations and alarms
+    Notify {
+        #[command(subcommand)]
+        command: NotifyCommand,
+    },
     /// How to fail over: the runbook's chapter, with the names of a target
     Runbook(RunbookArgs),
     /// What the schedule backs up
@@ -190,6 +195,17 @@ pub enum CatalogCommand {
         subscription: Option<String>,
         #[command(flatten)]
         place: PlaceArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum NotifyCommand {
+    /// Send a test to a hook, or to all, and say what came of it
+    Test {
+        /// A configured hook [default: all]
+        name: Option<String>,
+        #[arg(long, short, value_enum, default_value_t)]
+        output: Output,
     },
 }
 

@@ -12,6 +12,7 @@ mod explain;
 mod follow;
 mod identity;
 mod list;
+mod notify;
 mod operations;
 mod place;
 mod plan;
@@ -105,6 +106,7 @@ async fn dispatch(command: Command, settings: Settings, environment: &Environmen
             Box::pin(catalog::run(&*open(&settings).await?, command, &settings)).await
         }
         Command::Identity { command } => Box::pin(identity::run(command, &settings)).await,
+        Command::Notify { command } => notify::run(command, &settings).await,
         Command::Runbook(args) => runbook::runbook(&args, &settings),
         Command::Targets { command } => targets::run(command, &settings).await,
         Command::Explain { said, output } => explain::explain(&said, output),
@@ -142,7 +144,7 @@ async fn dispatch(command: Command, settings: Settings, environment: &Environmen
 
 /// Opens the app, or says what is in the way.
 async fn open(settings: &Settings) -> anyhow::Result<Arc<App>> {
-    for problem in settings.schedule_problems() {
+    for problem in settings.schedule_problems().chain(settings.hook_problems()) {
         eprintln!("warning: {problem}");
     }
     let clock = clock::open(settings.clock.as_ref()).await?;

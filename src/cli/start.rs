@@ -79,14 +79,21 @@ async fn start(kind: Kind, body: &[u8], args: &OrderArgs, settings: Settings) ->
     let id = opened.operation.id;
     if opened.joined {
         screen::note(&format!("the same is open already, as operation {id}: following that one"));
+        eprintln!("the same is open already, as operation {id}: following that one");
+        if let Some(callback) = &credentials.callback
+            && !workflows::is_told(app.ports(), &opened.operation, callback).await
+        {
+            eprintln!("warning: it does not call back as this payload asks: what it was opened with counts");
+        }
     }
     follow::run(&app, id, args.no_wait, args.output).await
 }
 
 /// Reads the payload, and says what is wrong with it.
 pub(super) fn order(kind: Kind, body: &[u8], settings: &Settings) -> Option<Order> {
-    let order = payload::parse(kind, body, &settings.restore_policy, &settings.targets)
-        .and_then(|Parsed { payload, warnings }| Ok((payload.into_order()?, warnings)));
+    let order = payload::parse(kind, body, &settings.restore_policy, &settings.targets).and_then(
+        |Parsed { payload, warnings }| Ok((payload.into_order(&settings.hooks.callbacks)?, warnings)),
+    );
     match order {
         Ok((order, warnings)) => {
             for warning in warnings {

@@ -5,6 +5,7 @@
 
 mod alarm;
 mod azure_error;
+mod callback;
 mod catalog;
 mod compare;
 mod condition;
@@ -14,6 +15,7 @@ mod event;
 mod explain;
 mod finding;
 mod foreign;
+mod hook;
 mod identity;
 mod ids;
 mod inventory;
@@ -45,6 +47,7 @@ pub mod zone;
 
 pub use alarm::{Alarm, Change, REMINDER, Subject};
 pub use azure_error::{AzureError, RequestIds};
+pub use callback::{CallbackHosts, NotCallable, is_loopback, sendable};
 pub use catalog::{Deleted, LIFETIME, Pick, RecoveryPoint, nearest, standing};
 pub use compare::{Difference, Impact, compare, counts_differ, not_carried};
 pub use condition::{Condition, Level, conditions, corrupt, stuck};
@@ -54,6 +57,7 @@ pub use event::{Event, IllegalEvent};
 pub use explain::{Explanation, explain, explain_code, explain_storage, explanations};
 pub use finding::{Finding, Severity};
 pub use foreign::{Foreign, Told, recognise};
+pub use hook::{Hook, HookKind};
 pub use identity::{IdentityRefusal, IdentityRequest, is_identity_id};
 pub use ids::{AttemptId, OperationId};
 pub use inventory::{

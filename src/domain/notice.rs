@@ -64,6 +64,11 @@ impl Notice {
         Self { id, at: *at, targets, news: News::Alarm { alarm: alarm.clone() } }
     }
 
+    /// For those that are tried out; of each instant one.
+    pub fn test(at: Timestamp) -> Self {
+        Self { id: format!("test.{}", at.as_microsecond()), at, targets: Vec::new(), news: News::Test }
+    }
+
     pub fn topic(&self) -> Topic {
         match &self.news {
             News::Started { .. } => Topic::Started,

@@ -167,6 +167,28 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// An array of texts, each of which has to be a `T`.
+    pub(super) fn all<T: FromStr<Err = InvalidName>>(&mut self, name: &str) -> Read<Option<Vec<T>>> {
+        let items = match self.take(name)? {
+            None => return Ok(None),
+            Some(Json::Array(items)) => items,
+            Some(other) => return self.misfit(name, &other, "an array", "write an array in [ ]"),
+        };
+        let mut all = Vec::new();
+        for item in items {
+            let Json::Text(text) = item else {
+                return self.misfit(name, &item, "a text", "write each in quotes, as one text");
+            };
+            match text.parse() {
+                Ok(value) => all.push(value),
+                Err(InvalidName { remedy }) => {
+                    return Err(self.note(name, "has one that is not valid", remedy));
+                }
+            }
+        }
+        Ok(Some(all))
+    }
+
     pub(super) fn object(&mut self, name: &str) -> Read<Option<Entries>> {
         match self.take(name)? {
             None => Ok(None),

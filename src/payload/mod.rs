@@ -6,6 +6,7 @@
 
 mod disaster;
 mod fields;
+mod hooks;
 mod instance;
 mod json;
 mod options;
@@ -21,9 +22,10 @@ mod schema;
 mod stand_in;
 mod targets;
 
-use crate::domain::{Choice, Credentials, Kind, Plan, Policy, Retention, Target};
+use crate::domain::{CallbackHosts, Choice, Credentials, Kind, Plan, Policy, Retention, Target};
 use fields::Fields;
 pub use fields::KEY_VAULT_REMEDY;
+pub use hooks::{Hooks, parse as parse_hooks};
 pub use instance::{instance, resource_id};
 use jiff::tz::TimeZone;
 pub use options::Options;
@@ -92,10 +94,7 @@ pub fn parse(
             let payload = Payload { plan, credentials, options };
             Ok(Parsed { payload, warnings: warnings(fields) })
         }
-        _ => {
-            fields.problems.extend(options.not_carried_out());
-            Err(fields.problems)
-        }
+        _ => Err(fields.problems),
     }
 }
 
@@ -131,13 +130,10 @@ pub fn secrets(body: &[u8]) -> Vec<Problem> {
 }
 
 impl Payload {
-    /// The order, if this version can carry out all of it.
-    pub fn into_order(self) -> Result<Order, Vec<Problem>> {
-        let Self { mut plan, credentials, options } = self;
-        let problems = options.not_carried_out();
-        if !problems.is_empty() {
-            return Err(problems);
-        }
+    /// The order, if all of it may be carried out.
+    pub fn into_order(self, callbacks: &CallbackHosts) -> Result<Order, Vec<Problem>> {
+        let Self { mut plan, mut credentials, options } = self;
+        credentials.callback = options.callback(callbacks).map_err(|problem| vec![problem])?;
         let choice = options.choice();
         let Options { retention, time_zone, source, safety_backup, ignore, .. } = options;
         let time_zone = time_zone.unwrap_or(TimeZone::UTC);
@@ -172,12 +168,12 @@ mod tests {
         samples::{KEY, SECRET, backup, body, check},
         *,
     };
-    use crate::domain::{Occasion, Secret};
+    use crate::domain::{Callback, Occasion, Secret};
 
     #[test]
     fn the_logic_apps_body_is_a_backup_with_its_credentials() {
         let Parsed { payload, warnings } = backup(&json!({})).unwrap();
-        let Order { plan, choice, credentials } = payload.into_order().unwrap();
+        let Order { plan, choice, credentials } = payload.into_order(&CallbackHosts::default()).unwrap();
         assert_eq!((warnings, choice), (vec![], Choice::Plain));
         insta::assert_json_snapshot!(plan, @r#"
         {
@@ -353,7 +349,8 @@ mod tests {
             (json!({ "nameSuffix": "{instance}/{utc}/{name}" }), "sampleapim/20261121T190405Z/apimbackup"),
         ];
         for (edits, expected) in rows {
-            let Order { plan, choice, .. } = backup(&edits).unwrap().payload.into_order().unwrap();
+            let Order { plan, choice, .. } =
+                backup(&edits).unwrap().payload.into_order(&CallbackHosts::default()).unwrap();
             let opened = "2026-11-21T19:04:05Z".parse().unwrap();
             let named = match choice {
                 Choice::Dated(naming) => naming.plan_at(&plan, opened, Occasion::First),
@@ -381,14 +378,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_carried_out_yet_is_refused() {
-        let edits = json!({ "callbackUrl": "https://callback.example" });
-        let problems = backup(&edits).unwrap().payload.into_order().unwrap_err();
-        let fields = ["callbackUrl"];
-        assert_eq!(
-            problems.iter().map(|problem| problem.field.as_deref().unwrap()).collect::<Vec<_>>(),
-            fields
-        );
-        assert!(problems.iter().all(|problem| problem.remedy == "leave it out"));
+    fn a_callback_is_one_of_the_secrets_if_its_host_may_be_called() {
+        let url = "https://prod-1.westeurope.logic.azure.com/x?sig=s3cret";
+        let hosts = CallbackHosts::read(CallbackHosts::DEFAULT, false).unwrap();
+        let order = backup(&json!({ "callbackUrl": url })).unwrap().payload.into_order(&hosts).unwrap();
+        assert_eq!(order.credentials.callback, Some(Callback::Url(Secret::new(url))));
+        assert!(!format!("{order:?}").contains("s3cret"), "{order:?}");
+        for url in ["https://callback.example/?sig=s3cret", "http://127.0.0.1/?sig=s3cret"] {
+            let payload = backup(&json!({ "callbackUrl": url })).unwrap().payload;
+            let problems = payload.into_order(&hosts).unwrap_err();
+            assert_eq!(problems[0].field.as_deref(), Some("callbackUrl"));
+            assert!(!problems[0].to_string().contains("s3cret"), "{problems:?}");
+        }
     }
 }

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use jiff::tz::TimeZone;
-use url::Url;
 
 use super::{
     Problem,
     fields::{Fields, Read},
 };
 use crate::domain::{
-    Choice, Kind, NameSuffix, Naming, Pick, Plan, Policy, Retention, Secret, ServiceName, Target, zone,
+    Callback, CallbackHosts, Choice, Kind, NameSuffix, Naming, NotCallable, Pick, Plan, Policy, Retention,
+    Secret, ServiceName, Target, sendable, zone,
 };
 
 /// What a caller may ask for beyond one plain backup or restore.
@@ -22,7 +22,7 @@ pub struct Options {
     pub time_zone: Option<TimeZone>,
     /// Of a backup: which recovery points stay when it was verified.
     pub retention: Option<Retention>,
-    /// An https URL. Its query usually is a key, as in a Logic App's callback.
+    /// Where the end is to be told. Its query usually is a key, as in a Logic App's callback.
     pub callback_url: Option<Secret>,
     /// Of a restore: whose recovery point it reads; `None`: the service's own.
     pub source: Option<ServiceName>,
@@ -73,9 +73,9 @@ impl Options {
             name_suffix,
             time_zone,
             retention,
+            // Whether it may be called at all is for the settings to say.
             callback_url: given(fields.parsed("callbackUrl", "give an https:// URL", |text| {
-                let url = Url::parse(text).ok()?;
-                (url.scheme() == "https").then(|| Secret::new(text))
+                sendable(text, true).ok().map(|_| Secret::new(text))
             })),
             source,
             pick: given(pick),
@@ -121,9 +121,16 @@ impl Options {
         }
     }
 
-    /// A problem for each that is set and that this version does not carry out.
-    pub(super) fn not_carried_out(&self) -> Vec<Problem> {
-        self.callback_url.iter().map(|_| Problem::not_carried_out("callbackUrl")).collect()
+    /// Where the end is to be told, if that may be called.
+    pub(super) fn callback(&self, callbacks: &CallbackHosts) -> Result<Option<Callback>, Problem> {
+        let Some(url) = &self.callback_url else { return Ok(None) };
+        match callbacks.check(url.expose()) {
+            Ok(_) => Ok(Some(Callback::Url(url.clone()))),
+            Err(NotCallable { detail, remedy }) => {
+                let field = Some("callbackUrl".to_owned());
+                Err(Problem { field, detail: detail.to_owned(), remedy: remedy.to_owned() })
+            }
+        }
     }
 }
 

@@ -59,7 +59,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        domain::Choice,
+        domain::{CallbackHosts, Choice},
         payload::{
             RestorePolicy, parse,
             samples::{body, check},
@@ -90,7 +90,7 @@ mod tests {
             let mut edits: Value = edits;
             edits["operation"] = json!("restore");
             let parsed = parse(Kind::Restore, body(&edits).as_bytes(), &RestorePolicy::default(), &[]);
-            let order = parsed.unwrap().payload.into_order().unwrap();
+            let order = parsed.unwrap().payload.into_order(&CallbackHosts::default()).unwrap();
             assert_eq!((order.choice, order.plan.blob.name.as_str()), (choice, name), "{edits}");
         }
     }

@@ -18,12 +18,6 @@ impl Problem {
     pub(super) fn of_body(detail: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { field: None, detail: detail.into(), remedy: remedy.into() }
     }
-
-    /// To pass over `retention` in silence would be worse.
-    pub(super) fn not_carried_out(field: &str) -> Self {
-        let detail = "known, but not carried out by this version".to_owned();
-        Self { field: Some(field.to_owned()), detail, remedy: "leave it out".to_owned() }
-    }
 }
 
 impl fmt::Display for Problem {

@@ -204,7 +204,7 @@ struct Body {
     /// Of a backup: which recovery points of the service stay in this container once the backup was verified. Absent:
     /// all.
     retention: Option<Retention>,
-    /// Known, but not carried out by this version: https URL to call at the end.
+    /// https URL to which the operation is posted once it has ended. Its host has to be one of `APIM_DR_CALLBACK_HOSTS`.
     #[schemars(
         url,
         regex(pattern = "^https://"),

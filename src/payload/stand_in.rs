@@ -86,7 +86,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        domain::{Choice, Kind},
+        domain::{CallbackHosts, Choice, Kind},
         payload::{
             Parsed, Problem, RestorePolicy, TargetDefaults, parse, parse_targets,
             samples::{self, KEY, SECRET, check},
@@ -166,7 +166,7 @@ mod tests {
                 parse(Kind::Backup, body.to_string().as_bytes(), &RestorePolicy::default(), &targets);
             let Parsed { payload, warnings } = parsed.unwrap();
             assert_eq!(warnings, Vec::<String>::new());
-            match payload.into_order().unwrap().choice {
+            match payload.into_order(&CallbackHosts::default()).unwrap().choice {
                 Choice::Dated(naming) => naming.zone.iana_name().map(str::to_owned),
                 _ => None,
             }

@@ -89,7 +89,10 @@ fn target(name: Read<TargetName>, defaults: Defaults<'_>, fields: &mut Fields) -
         fields.note(name, detail, error.remedy);
     }
     let options = Options::read(Kind::Backup, Ok(None), fields);
-    fields.problems.extend(options.not_carried_out());
+    if options.callback_url.is_some() {
+        let remedy = "leave it out; who is told of scheduled backups is in APIM_DR_NOTIFY";
+        fields.note("callbackUrl", "belongs to one request", remedy);
+    }
     let disaster = match (Disaster::read(fields), &order) {
         (Ok(disaster), Ok((plan, _))) => disaster.of(&plan.service, defaults.rpo, fields),
         _ => Err(Noted),

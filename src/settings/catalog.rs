@@ -1,5 +1,7 @@
 //! Every setting this version knows: one table for reading, printing and documenting.
 
+use crate::domain::CallbackHosts;
+
 /// A setting, as people read about it.
 #[derive(Debug)]
 pub struct Setting {
@@ -68,6 +70,12 @@ pub const SETTINGS: &[Setting] = &[
         "26h",
         "how old a target's newest verified recovery point may be; targets with an rpo of their own have that",
     ),
+    secret("APIM_DR_NOTIFY", "who is told of operations and alarms: a JSON array of hooks"),
+    plain(
+        "APIM_DR_CALLBACK_HOSTS",
+        CallbackHosts::DEFAULT,
+        "hosts that callbackUrl, and the headers of Azure DevOps, may have us call: names, or *. and a suffix; with the port, if it is not 443",
+    ),
     plain(
         "APIM_DR_CREDENTIAL",
         "auto",
@@ -131,6 +139,3 @@ pub const SETTINGS: &[Setting] = &[
     ),
     plain("APIM_DR_LOG", "info; of commands other than serve: warn", "what is logged, as a tracing filter"),
 ];
-
-/// Settings of later versions that would be missed (a protection, a schedule): refused rather than ignored.
-pub(super) const NOT_YET: &[&str] = &["APIM_DR_NOTIFY"];

@@ -2,6 +2,7 @@
 
 mod callers;
 mod catalog;
+mod hooks;
 mod records;
 mod targets;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use crate::{
         TokenEndpoint, secure,
     },
     domain::{ClientId, Schedule, Secret, Target, TenantId},
+    hooks::HookSettings,
     keys::StateKey,
     payload::{Confirmation, RestorePolicy, TargetDefaults},
     ports::Deadlines,
@@ -99,6 +101,8 @@ pub struct Settings {
     pub schedule: Option<Schedule>,
     /// Those that could be read.
     pub targets: Vec<Target>,
+    /// Those who are told.
+    pub hooks: HookSettings,
     /// The emulator's clock, in place of the system's.
     pub clock: Option<Url>,
     /// `None`: its endpoints are among the problems.
@@ -116,9 +120,16 @@ impl Settings {
         self.problems.iter().filter(|problem| targets::is_about_targets(problem))
     }
 
+    /// Problems of those who are told: they stop what they are about, and no operation.
+    pub fn hook_problems(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().filter(|problem| hooks::is_about_hooks(problem))
+    }
+
     /// Problems that leave nothing to go on with.
     pub fn fatal_problems(&self) -> impl Iterator<Item = &Problem> {
-        self.problems.iter().filter(|problem| !targets::is_about_targets(problem))
+        let stops_little =
+            |problem: &&Problem| targets::is_about_targets(problem) || hooks::is_about_hooks(problem);
+        self.problems.iter().filter(move |problem| !stops_little(problem))
     }
 
     pub fn read(environment: &Environment) -> Self {
@@ -138,11 +149,6 @@ impl Settings {
                 "APIM_DR_BACKUP_SCHEDULE",
                 "set it: without it the host does not run the timer at all",
             );
-        }
-        for name in catalog::NOT_YET {
-            if environment.get(name).is_some() {
-                reader.problem(name, "remove it: this version does not carry it out");
-            }
         }
         let log = reader
             .parse("APIM_DR_LOG", "give a tracing filter, such as info or apim_dr=debug", |filter| {
@@ -172,12 +178,10 @@ impl Settings {
         let rpo = reader.duration("APIM_DR_RPO", Duration::from_hours(26));
         let rpo = SignedDuration::try_from(rpo).unwrap_or(SignedDuration::MAX);
         let targets = reader.targets(TargetDefaults { schedule: schedule.as_ref(), rpo });
+        let hooks = reader.hooks(&targets, public_url.clone(), allow_http_loopback);
         reader.unresolved_references();
-        let mut warnings: Vec<_> = environment
-            .unknown()
-            .filter(|name| !catalog::NOT_YET.contains(name))
-            .map(|name| format!("{name} is not a setting of this version"))
-            .collect();
+        let mut warnings: Vec<_> =
+            environment.unknown().map(|name| format!("{name} is not a setting of this version")).collect();
         if under_host && environment.get("APIM_DR_KEYS").is_some() {
             warnings.push("APIM_DR_KEYS is not used under the host: its function keys count".to_owned());
         }
@@ -198,6 +202,7 @@ impl Settings {
             settle,
             schedule,
             targets,
+            hooks,
             clock,
             arm,
             subscription: environment.get("AZURE_SUBSCRIPTION_ID").map(str::to_owned),

@@ -40,6 +40,8 @@ fn a_wrong_setting_is_named_with_its_remedy_and_without_its_value() {
         ("APIM_DR_REFUSE_PAYLOAD_SECRETS", "on"),
         ("APIM_DR_KEYS", "backup=tooshort"),
         ("APIM_DR_TARGETS", "[{}]"),
+        ("APIM_DR_NOTIFY", "[{}]"),
+        ("APIM_DR_CALLBACK_HOSTS", "https://callback.example.com/"),
         ("AZURE_TENANT_ID", "not a tenant"),
         ("FUNCTIONS_CUSTOMHANDLER_PORT", "99999"),
         ("APIM_DR_CLOCK", "http://127.0.0.1:8787/clock"),

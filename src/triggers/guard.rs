@@ -106,6 +106,7 @@ async fn refuse_secrets(
         return Ok(Request::from_parts(parts, Body::from(body)));
     }
     let parsed = payload::parse(kind, &body, &settings.restore_policy, &settings.targets);
-    problems.extend(parsed.and_then(|parsed| parsed.payload.into_order()).err().into_iter().flatten());
+    let order = parsed.and_then(|parsed| parsed.payload.into_order(&settings.hooks.callbacks));
+    problems.extend(order.err().into_iter().flatten());
     Err(ProblemDetails::invalid(problems))
 }

@@ -3,6 +3,7 @@
 //! Proxied HTTP comes in on `/api/...`; what is not proxied comes as an envelope on
 //! `/<function folder>`, is turned into the same request, and is answered by the same handler.
 
+mod devops;
 mod guard;
 mod health;
 mod invocation;

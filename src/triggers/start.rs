@@ -10,7 +10,7 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{
-    PAYLOAD_LIMIT,
+    PAYLOAD_LIMIT, devops,
     link::{Link, query_value, query_values},
     problem::ProblemDetails,
     read_body, require_json,
@@ -44,7 +44,15 @@ pub(super) async fn start(
     }
     let Parsed { payload, mut warnings } =
         payload::parse(kind, &body, &policy, app.targets()).map_err(ProblemDetails::invalid)?;
-    let order = payload.into_order().map_err(ProblemDetails::invalid)?;
+    let callbacks = &gate.settings().hooks.callbacks;
+    let mut order = payload.into_order(callbacks).map_err(ProblemDetails::invalid)?;
+    let (of_devops, warning) = devops::callback(&parts.headers, callbacks)?;
+    warnings.extend(warning);
+    if order.credentials.callback.is_some() && of_devops.is_some() {
+        let detail = "callbackUrl and the headers of Azure DevOps both ask to be told; nothing was started. Leave one out";
+        return Err(ProblemDetails::new(StatusCode::BAD_REQUEST, detail));
+    }
+    order.credentials.callback = order.credentials.callback.or(of_devops);
     if only_plans {
         return plan(&app, order, warnings).await;
     }
@@ -67,6 +75,15 @@ pub(super) async fn start(
     if joined && !matches!(cause, Cause::Key { .. }) {
         warnings.push(format!(
             "operation {} is open for the same request; this is its link, nothing else was started",
+            operation.id
+        ));
+    }
+    if joined
+        && let Some(callback) = &credentials.callback
+        && !workflows::is_told(app.ports(), &operation, callback).await
+    {
+        warnings.push(format!(
+            "operation {} does not call back as this request asks: what it was opened with counts",
             operation.id
         ));
     }

@@ -2,7 +2,7 @@
 
 use super::Error;
 use crate::{
-    domain::{Credentials, Entry, Operation, OperationId, Plan, later},
+    domain::{Callback, Credentials, Entry, Operation, OperationId, Plan, later},
     ports::{Cause, Claim, Opening, Ports},
 };
 
@@ -101,6 +101,12 @@ pub async fn read(ports: &Ports, id: OperationId) -> Result<Option<Operation>, E
         return Ok(Some(entry.operation));
     }
     Ok(ports.journal.opening(id).await.map_err(failed)?.map(operation))
+}
+
+/// Whether the end of an operation will be told to `callback`. Of one that has ended, nobody will be told again.
+pub async fn is_told(ports: &Ports, operation: &Operation, callback: &Callback) -> bool {
+    let known = ports.journal.credentials(operation).await;
+    !operation.phase.is_closed() && known.is_ok_and(|known| known.callback.as_ref() == Some(callback))
 }
 
 /// Writes entry 1 of an operation that is stored as open and has none yet, and tells where it stands.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use apim_dr::{
-    domain::{Kind, Plan, Policy, Retention, Secret},
+    domain::{CallbackHosts, Kind, Plan, Policy, Retention, Secret},
     emulator::{Effect, Fault, accounts},
     payload::{self, RestorePolicy},
     workflows::{Outcome, Shelf, retire},
@@ -33,7 +33,8 @@ async fn back_up(bed: &Bed, instance: &str, name: &str) -> Answer {
 async fn retired(bed: &Bed, instance: &str) -> Vec<(String, Outcome)> {
     let text = body(instance, SHARED).to_string();
     let parsed = payload::parse(Kind::Backup, text.as_bytes(), &RestorePolicy::default(), &[]);
-    let Plan { service, blob, .. } = parsed.unwrap().payload.into_order().unwrap().plan;
+    let Plan { service, blob, .. } =
+        parsed.unwrap().payload.into_order(&CallbackHosts::default()).unwrap().plan;
     let rules = Retention { keep_last: Some(1), ..Retention::default() };
     let shelf = Shelf {
         service: &service.name,

@@ -11,7 +11,7 @@ use std::{
 };
 
 use apim_dr::{
-    domain::{Entry, Event, Kind, Operation, OperationId, Plan},
+    domain::{CallbackHosts, Entry, Event, Kind, Operation, OperationId, Plan},
     emulator::accounts,
     keys::StateKey,
     payload::{self, RestorePolicy},
@@ -104,7 +104,7 @@ impl ObjectStore for Counting {
 fn plan() -> (Plan, apim_dr::domain::Credentials) {
     let body = seed("backup").to_string();
     let parsed = payload::parse(Kind::Backup, body.as_bytes(), &RestorePolicy::default(), &[]).unwrap();
-    let order = parsed.payload.into_order().unwrap();
+    let order = parsed.payload.into_order(&CallbackHosts::default()).unwrap();
     (order.plan, order.credentials)
 }
 

@@ -30,7 +30,8 @@ pub(super) enum Second {
 pub(super) fn order(kind: Kind, fields: &serde_json::Value) -> (Plan, Credentials) {
     let body = but(seed(kind.as_str()), fields).to_string();
     let parsed = payload::parse(kind, body.as_bytes(), &RestorePolicy::default(), &[]).unwrap();
-    let Order { plan, credentials, .. } = parsed.payload.into_order().unwrap();
+    let Order { plan, credentials, .. } =
+        parsed.payload.into_order(&apim_dr::domain::CallbackHosts::default()).unwrap();
     (plan, credentials)
 }
 
