@@ -14,7 +14,8 @@ use super::{
 };
 use crate::{
     domain::{
-        AzureError, BlobName, BlobRef, Entry, Event, Finding, Kind, Operation, Plan, Verification, later,
+        AzureError, BlobName, BlobRef, Credentials, Entry, Event, Finding, Kind, Operation, Plan,
+        Verification, later,
     },
     ports::{Access, Cause, Ports},
 };
@@ -68,7 +69,9 @@ async fn begin(ports: &Ports, entry: Entry, access: &Access) -> Result<Step, Err
     };
     let blob = plan.blob.clone();
     let cause = Cause::Key { route: "safety-backup", key: operation.id.to_string(), body: String::new() };
-    let opened = open(ports, plan, &access.credentials, &cause, IfBusy::Wait).await?;
+    // Whoever asked for the restore is told of that alone.
+    let credentials = Credentials { callback: None, ..access.credentials.clone() };
+    let opened = open(ports, plan, &credentials, &cause, IfBusy::Wait).await?;
     record(ports, entry, Event::SafetyBackupOpened { operation: opened.operation.id, blob }).await
 }
 

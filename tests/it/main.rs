@@ -23,6 +23,7 @@ mod faults;
 mod functions;
 mod guard;
 mod guarded;
+mod hooks;
 mod host;
 mod http;
 mod identity;

@@ -54,7 +54,7 @@ fn guises(secret: &str) -> Vec<String> {
 }
 
 /// Every secret that shows in `text`, with the place.
-fn found(text: &str, secrets: &BTreeSet<String>) -> Vec<String> {
+pub(crate) fn found(text: &str, secrets: &BTreeSet<String>) -> Vec<String> {
     let guises = secrets.iter().flat_map(|secret| guises(secret));
     let places = guises.filter_map(|guise| {
         let at = text.find(&guise)?;
