@@ -28,20 +28,23 @@ pub(super) async fn run(command: NotifyCommand, settings: &Settings) -> anyhow::
     let clock = clock::open(settings.clock.as_ref()).await?;
     let notice = Notice::test(clock.now());
     let messenger = Messenger::new(settings.hooks.clone(), Limits::default(), clock);
-    let send = async |hook| {
-        let Hook { name, .. }: &Hook = hook;
-        messenger.send(&notice, &Recipient::Hook(name.clone())).await
-    };
-    let outcomes = join_all(hooks.iter().map(|hook| send(hook))).await;
-    let tried: Vec<_> = hooks.into_iter().zip(outcomes).collect();
+    let tries = hooks.into_iter().map(|hook| {
+        let to = Recipient::Hook(hook.name.clone());
+        let (messenger, notice) = (&messenger, &notice);
+        async move { (hook, messenger.send(notice, &to).await) }
+    });
+    let tried: Vec<Tried> = join_all(tries).await;
+    // One that cannot be read is not told, either.
+    let all_read = name.is_some() || settings.hook_problems().next().is_none();
     match output {
         Output::Json => print(&serde_json::to_string_pretty(&tried.iter().map(view).collect::<Vec<_>>())?)?,
-        Output::Table if tried.is_empty() => print("no hooks are configured: set APIM_DR_NOTIFY")?,
+        Output::Table if tried.is_empty() && all_read => {
+            print("no hooks are configured: set APIM_DR_NOTIFY")?
+        }
+        Output::Table if tried.is_empty() => Exit::Failed,
         Output::Table => print(&tried.iter().map(line).collect::<Vec<_>>().join("\n"))?,
     };
     let all_arrived = tried.iter().all(|(_, outcome)| outcome.is_ok());
-    // One that cannot be read is not told, either.
-    let all_read = name.is_some() || settings.hook_problems().next().is_none();
     Ok(if all_arrived && all_read { Exit::Ok } else { Exit::Failed })
 }
 

@@ -23,7 +23,7 @@ impl Default for Limits {
 }
 
 /// What came of a POST.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// With this status.
     Answered(u16),

@@ -29,8 +29,12 @@ impl Reader<'_> {
         for hook in &read.hooks {
             let unknown =
                 hook.targets.iter().filter(|name| targets.iter().all(|target| target.name != **name));
-            let warning =
-                |name| format!("{NOTIFY}: the hook {} names the target {name}, and there is none", hook.name);
+            let warning = |name| {
+                format!(
+                    "{NOTIFY}: the hook {} names the target {name}, and none that can be read has that name",
+                    hook.name
+                )
+            };
             self.warnings.extend(unknown.map(warning));
         }
         let hosts = self.environment.get(CALLBACKS).unwrap_or(CallbackHosts::DEFAULT);

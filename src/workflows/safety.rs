@@ -34,7 +34,7 @@ pub(super) async fn stage(
         return Ok(Err(entry));
     }
     let Some(backup) = &operation.safety_backup else {
-        return begin(ports, entry, access).await.map(Ok);
+        return Box::pin(begin(ports, entry, access)).await.map(Ok);
     };
     let id = backup.operation;
     let made = read(ports, id).await?.ok_or(Error::NotFound(id))?;

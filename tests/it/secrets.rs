@@ -25,12 +25,21 @@ const WRONG_SECRET: &str = "planted-wrong-secret+/=&~";
 /// Not base64, so no key.
 const WRONG_ACCESS_KEY: &str = "planted-access-key !";
 const STATE_KEY: &str = "cGxhbnRlZC1zdGF0ZS1rZXktb2YtMzItYnl0ZXMtMDE=";
+const SIGNATURE: &str = "planted-signature+/=&~";
+const TASK_TOKEN: &str = "planted-task-token+/=~";
 const CLAIMS: &str = "cGxhbnRlZC1jbGFpbXMtb2YtYS1wcmluY2lwYWw=";
 
 /// Whatever was planted anywhere.
 fn planted() -> BTreeSet<String> {
     let own = [BACKUP_KEY, RESTORE_KEY, WRONG_HEADER, WRONG_CODE, WRONG_SECRET, WRONG_ACCESS_KEY, STATE_KEY];
-    let others = [accounts::CLIENT_SECRET, accounts::ACCOUNT_KEY, accounts::IDENTITY_HEADER, CLAIMS];
+    let others = [
+        accounts::CLIENT_SECRET,
+        accounts::ACCOUNT_KEY,
+        accounts::IDENTITY_HEADER,
+        CLAIMS,
+        SIGNATURE,
+        TASK_TOKEN,
+    ];
     own.into_iter().chain(others).map(str::to_owned).collect()
 }
 
@@ -146,6 +155,14 @@ impl Talkative {
         assert_eq!(place.emulator.faults_left(), 0, "a fault never struck: {ended}");
     }
 
+    /// A start with a callback: followed if it is taken.
+    async fn called_back(&mut self, place: &Place, request: RequestBuilder, status: u16) {
+        match status {
+            202 => self.follow(place, request, "Succeeded").await,
+            status => drop(self.send(request, status).await),
+        }
+    }
+
     /// Stops it, and looks for secrets in all it said and wrote.
     async fn end(mut self, place: &Place) {
         let pid = self.child.id().unwrap().to_string();
@@ -190,6 +207,7 @@ async fn a_server_that_logs_all_it_can_shows_no_secret_however_an_operation_ends
     let mut place = Place::start().await;
     place.set("APIM_DR_KEYS", &format!("backup={BACKUP_KEY},restore={RESTORE_KEY}"));
     place.set("APIM_DR_STATE_KEY", STATE_KEY);
+    place.set("APIM_DR_CALLBACK_HOSTS", "127.0.0.1:1");
     let mut server = Talkative::start(&mut place).await;
     let backup = |server: &Talkative, changes: Value| {
         server.post("/api/backup", &but(seed("backup"), &changes)).header("x-functions-key", BACKUP_KEY)
@@ -198,6 +216,17 @@ async fn a_server_that_logs_all_it_can_shows_no_secret_however_an_operation_ends
     // What succeeds; the key in the query once.
     let request = backup(&server, json!({}));
     server.follow(&place, request, "Succeeded").await;
+    for (host, status) in [("127.0.0.1:1", 202), ("127.0.0.1:2", 400)] {
+        let url = format!("http://{host}/x?sig={}", urlencoding::encode(SIGNATURE));
+        let request = backup(&server, json!({ "callbackUrl": url }));
+        server.called_back(&place, request, status).await;
+        let request = backup(&server, json!({}));
+        let id = "11111111-aaaa-bbbb-cccc-dddddddddddd";
+        let ids = ["ProjectId", "PlanId", "JobId", "TaskInstanceId"];
+        let request = ids.into_iter().fold(request, |request, name| request.header(name, id));
+        let request = request.header("HubName", "build").header("PlanUrl", format!("http://{host}/o"));
+        server.called_back(&place, request.header("AuthToken", TASK_TOKEN), status).await;
+    }
     // The one that this application gets from now on.
     let token = server.tokens.first().unwrap().clone();
     let path = format!("/api/restore?code={}", urlencoding::encode(RESTORE_KEY));
