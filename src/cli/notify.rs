@@ -28,12 +28,12 @@ pub(super) async fn run(command: NotifyCommand, settings: &Settings) -> anyhow::
     let clock = clock::open(settings.clock.as_ref()).await?;
     let notice = Notice::test(clock.now());
     let messenger = Messenger::new(settings.hooks.clone(), Limits::default(), clock);
-    let tries = hooks.into_iter().map(|hook| {
+    let sendings = hooks.into_iter().map(|hook| {
         let to = Recipient::Hook(hook.name.clone());
         let (messenger, notice) = (&messenger, &notice);
         async move { (hook, messenger.send(notice, &to).await) }
     });
-    let tried: Vec<Tried> = join_all(tries).await;
+    let tried: Vec<Tried> = join_all(sendings).await;
     // One that cannot be read is not told, either.
     let all_read = name.is_some() || settings.hook_problems().next().is_none();
     match output {
