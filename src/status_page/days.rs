@@ -133,7 +133,39 @@ mod tests {
                 .collect();
             format!("{}\n{}", days.summary, lines.join("\n"))
         };
-        assert_snapshot!(titles(1), @"");
+        assert_snapshot!(titles(1), @r"
+        Backups by day: 2 failed, 2 missed, 1 skipped, 1 in progress, 1 cancelled, 17 ok, 6 no backup
+        n - 24 Oct no backup
+        n - 25 Oct no backup
+        n - 26 Oct no backup
+        n - 27 Oct no backup
+        n - 28 Oct no backup
+        n - 29 Oct no backup
+        o - 30 Oct ok
+        o - 31 Oct ok
+        o - 1 Nov ok
+        o - 2 Nov ok
+        o - 3 Nov ok
+        o - 4 Nov ok
+        o - 5 Nov ok
+        o - 6 Nov ok
+        o - 7 Nov ok
+        o - 8 Nov ok
+        o - 9 Nov ok
+        o - 10 Nov ok
+        s - 11 Nov skipped, ok
+        o - 12 Nov ok
+        c - 13 Nov cancelled
+        o - 14 Nov ok
+        m - 15 Nov missed
+        m - 16 Nov missed
+        f - 17 Nov failed
+        o - 18 Nov ok
+        o rx 19 Nov ok, restore failed
+        o - 20 Nov ok
+        f - 21 Nov failed
+        p - 22 Nov in progress
+        ");
         let healthy = Days::new(&report.targets[0], report.at);
         assert_eq!(healthy.summary, "Backups by day: 30 ok");
         assert_eq!(healthy.days[25].title, "18 Nov ok, drill ok");

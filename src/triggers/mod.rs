@@ -11,6 +11,7 @@ mod link;
 mod operations;
 mod problem;
 mod start;
+mod status;
 mod timers;
 
 use std::sync::Arc;
@@ -89,24 +90,18 @@ fn api(gate: Arc<Gate>) -> Router {
     };
     let backup = post(|state, request| start::start(Kind::Backup, state, request));
     let restore = post(|state, request| start::start(Kind::Restore, state, request));
-    let status = Router::new()
-        .route("/api/status", get(no_status_page))
-        .route("/api/status/{view}", get(no_status_page));
+    let status =
+        Router::new().route("/api/status", get(status::page)).route("/api/status/{view}", get(status::view));
+    // Of the guard's answers too.
+    let status = guarded(KeyUse::Status, status).route_layer(middleware::map_response(status::keep_private));
     Router::new()
         .merge(guarded(KeyUse::Backup, Router::new().route("/api/backup", backup)))
         .merge(guarded(KeyUse::Restore, Router::new().route("/api/restore", restore)))
-        .merge(guarded(KeyUse::Status, status))
+        .merge(status)
         .route("/api/operations/{id}", get(operations::show))
         .route("/api/health", get(health::health))
         .with_state(gate)
         .layer(CatchPanicLayer::new())
-}
-
-async fn no_status_page() -> ProblemDetails {
-    ProblemDetails::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "this version has no status page; read one operation by its link",
-    )
 }
 
 /// `POST /<function folder>`: an HTTP trigger in its envelope. Whatever is wrong is told inside the answer's

@@ -38,6 +38,7 @@ pub use drive::{Driver, Swept};
 pub use error::Error;
 pub use identity::{Identities, IdentityError, Role, change_identity, has_become, identities};
 pub use open::{IfBusy, Opened, is_claimed, is_told, open, read};
+pub use open::{IfBusy, Opened, entries, is_claimed, open, read};
 pub use preflight::{Checked, check};
 pub use preview::{Preview, median, preview};
 pub use prune::Pruner;

@@ -107,6 +107,15 @@ pub async fn read(ports: &Ports, id: OperationId) -> Result<Option<Operation>, E
 pub async fn is_told(ports: &Ports, operation: &Operation, callback: &Callback) -> bool {
     let known = ports.journal.credentials(operation).await;
     !operation.phase.is_closed() && known.is_ok_and(|known| known.callback.as_ref() == Some(callback))
+/// All that happened to it, oldest first; nothing of an operation that nobody knows.
+pub async fn entries(ports: &Ports, id: OperationId) -> Result<Vec<Entry>, Error> {
+    let failed = |source| Error::Records { action: "reading", id, source };
+    let entries = ports.journal.entries(id).await.map_err(failed)?;
+    if !entries.is_empty() {
+        return Ok(entries);
+    }
+    let opening = ports.journal.opening(id).await.map_err(failed)?;
+    Ok(opening.map(|opening| Entry::first(operation(opening))).into_iter().collect())
 }
 
 /// Writes entry 1 of an operation that is stored as open and has none yet, and tells where it stands.

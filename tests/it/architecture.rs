@@ -23,7 +23,8 @@ const RULE: &[(&str, &[&str])] = &[
     ("clock", &["domain", "ports"]),
     ("settings", &["azure", "domain", "hooks", "keys", "payload", "ports"]),
     ("app", &["azure", "domain", "keys", "payload", "ports", "records", "settings", "workflows"]),
-    ("triggers", &["app", "domain", "payload", "settings", "view", "workflows"]),
+    ("status_page", &["domain", "view"]),
+    ("triggers", &["app", "domain", "payload", "settings", "status_page", "view", "workflows"]),
     ("serve", &["app", "triggers"]),
     ("demo", &["emulator", "serve", "settings"]),
     (

@@ -324,8 +324,8 @@ async fn every_answer_has_one_content_type_and_errors_are_problems() {
         ("/api/backup", 405, "application/problem+json"),
         ("/backup-trigger", 405, "application/problem+json"),
         ("/favicon.ico", 404, "application/problem+json"),
-        ("/api/status", 501, "application/problem+json"),
-        ("/api/status/json", 501, "application/problem+json"),
+        ("/api/status", 200, "text/html; charset=utf-8"),
+        ("/api/status/json", 200, "application/json"),
         ("/api/health", 200, "application/json"),
     ] {
         let answer = bed.get(path).await;

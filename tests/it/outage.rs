@@ -303,3 +303,27 @@ async fn a_lost_start_whose_blob_cannot_be_seen_waits_for_the_account_and_never_
         );
     }
 }
+
+#[tokio::test]
+async fn a_status_that_cannot_be_read_is_told_as_such() {
+    let (bed, store) = Outages::bed("backup", &[]).await;
+    let link = bed.open("/api/backup", &seed("backup")).await;
+    bed.follow(&link).await;
+    let id = link.split(['/', '?']).find(|part| part.len() == 36).unwrap();
+    store.begin();
+    for (path, content_type) in [
+        ("/api/status".to_owned(), "text/html; charset=utf-8"),
+        (format!("/api/status?operation={id}"), "text/html; charset=utf-8"),
+        ("/api/status/json".to_owned(), "application/problem+json"),
+    ] {
+        let answer = bed.get(&path).await;
+        assert_eq!((answer.status.as_u16(), answer.header("retry-after").as_str()), (503, "10"), "{path}");
+        assert_eq!(answer.header("content-type"), content_type, "{path}");
+        assert!(
+            answer.text.contains("records cannot be read now") && !answer.text.contains("nobody answers"),
+            "{path}"
+        );
+    }
+    store.end();
+    assert_eq!(bed.get("/api/status").await.status, 200);
+}
