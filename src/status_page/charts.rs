@@ -73,6 +73,8 @@ const HEIGHT: u64 = 56;
 const STEP: usize = 10;
 /// More bars would be thinner than a line.
 const MOST: usize = 60;
+/// Fewer would be as wide as a page.
+const FEWEST: usize = 30;
 
 impl Bars {
     /// How long the backups took that succeeded.
@@ -130,8 +132,46 @@ impl Bars {
             title,
             desc,
             bars: all.iter().enumerate().map(bar).collect(),
-            width: all.len() * STEP - 2,
+            width: all.len().max(FEWEST) * STEP - 2,
             mark: usual.filter(|usual| *usual <= longest).map(|usual| HEIGHT - height(usual)),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+    use crate::domain::samples;
+
+    #[test]
+    fn the_age_of_a_recovery_point_is_told_in_words_colour_and_length() {
+        let report = samples::report();
+        let [well, troubled, bare] = [0, 1, 2].map(|at| &report.targets[at]);
+        assert_snapshot!(Gauge::age(well).unwrap().described("It is 11 h old.".to_owned()), @r#"<svg class="gauge ok" viewBox="0 0 100 8" preserveAspectRatio="none" role="img"><title>42% of the RPO</title><desc>It is 11 h old.</desc><path class="track" d="M0 0h100v8H0z"/><path class="fill" d="M0 0h42v8H0z"/></svg>"#);
+        assert_eq!(Gauge::age(troubled).unwrap().tone, "risk");
+        assert!(Gauge::age(bare).is_none());
+        let mut late = TargetReport { rpo_seconds: 5 * 3600, ..well.clone() };
+        late.conditions = crate::domain::conditions(&late, report.at);
+        let late = Gauge::age(&late).unwrap();
+        assert_eq!(
+            (late.tone, late.title.as_str(), late.filled, late.mark),
+            ("fail", "220% of the RPO", 100, 45)
+        );
+    }
+
+    #[test]
+    fn bars_are_as_high_as_their_values_and_name_their_span() {
+        let report = samples::report();
+        let sizes = Bars::sizes(&report.targets[0]).unwrap();
+        assert_eq!(sizes.desc, "between 4.8 MiB and 5 MiB");
+        let durations = Bars::durations(&report.targets[0]).unwrap();
+        assert_eq!(durations.desc, "between 34 min and 44 min; usually 39 min (dashed)");
+        assert_eq!((durations.bars.len(), durations.mark), (30, Some(7)));
+        assert!(durations.bars.iter().all(|bar| bar.y + bar.height == HEIGHT));
+        let last = durations.bars.last().unwrap();
+        assert_eq!((last.height, last.title.as_str()), (43, "2026-11-22: 34 min"));
+        assert!(Bars::sizes(&report.targets[2]).is_none());
     }
 }
