@@ -1,5 +1,5 @@
 //! `GET /api/status`: how it stands with all targets, with one of them or with one operation, as a page; the report as
-//! JSON below it.
+//! JSON and as metrics below it.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::{link::query_value, problem::ProblemDetails};
 use crate::{
     app::{App, Gate},
     domain::{OperationId, TargetName},
-    status_page, workflows,
+    metrics, status_page, workflows,
 };
 
 /// The overview; with `target` or `operation` in the query what that is about.
@@ -46,20 +46,20 @@ pub(super) async fn view(
     view: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ProblemDetails> {
     let app = gate.app().await?;
-    match view.as_ref().map(|Path(view)| view.as_str()) {
-        Ok("json") => {
-            let report = app.report().await.map_err(|error| {
-                tracing::error!(error = &error as &dyn std::error::Error, "reading the report failed");
-                ProblemDetails::unavailable("the records cannot be read now")
-            })?;
-            let body = serde_json::to_vec(&report).unwrap_or_default();
-            Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
-        }
-        _ => {
-            let detail = "there is no such view of the status; there is json";
-            Err(ProblemDetails::new(StatusCode::NOT_FOUND, detail))
-        }
+    let view = view.map(|Path(view)| view).unwrap_or_default();
+    if !matches!(view.as_str(), "json" | "metrics") {
+        let detail = "there is no such view of the status; there are json and metrics";
+        return Err(ProblemDetails::new(StatusCode::NOT_FOUND, detail));
     }
+    let report = app.report().await.map_err(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "reading the report failed");
+        ProblemDetails::unavailable("the records cannot be read now")
+    })?;
+    let (content_type, body) = match view.as_str() {
+        "metrics" => (metrics::CONTENT_TYPE, metrics::text(&report)),
+        _ => ("application/json", serde_json::to_string(&report).unwrap_or_default()),
+    };
+    Ok(([(header::CONTENT_TYPE, content_type)], body).into_response())
 }
 
 type Page = Result<(StatusCode, String), Box<dyn std::error::Error + Send + Sync>>;

@@ -15,6 +15,7 @@ const RULE: &[(&str, &[&str])] = &[
     ("ports", &["domain"]),
     ("payload", &["domain"]),
     ("view", &["domain"]),
+    ("metrics", &["domain"]),
     ("azure", &["domain", "ports"]),
     ("records", &["domain", "keys", "ports"]),
     ("workflows", &["domain", "ports", "view"]),
@@ -24,7 +25,7 @@ const RULE: &[(&str, &[&str])] = &[
     ("settings", &["azure", "domain", "hooks", "keys", "payload", "ports"]),
     ("app", &["azure", "domain", "keys", "payload", "ports", "records", "settings", "workflows"]),
     ("status_page", &["domain", "view"]),
-    ("triggers", &["app", "domain", "payload", "settings", "status_page", "view", "workflows"]),
+    ("triggers", &["app", "domain", "metrics", "payload", "settings", "status_page", "view", "workflows"]),
     ("serve", &["app", "triggers"]),
     ("demo", &["emulator", "serve", "settings"]),
     (

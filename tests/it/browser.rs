@@ -205,7 +205,7 @@ async fn every_page_fits_every_width_in_both_schemes_and_breaks_no_policy() {
                     .await;
                 let name = format!("{name}-{width}-{scheme}");
                 browser.picture(&name).await;
-                assert_eq!((&seen[0], &seen[1]), (&json!(width), &json!(width)), "{name} overflows");
+                assert!(seen[0].as_u64() <= seen[1].as_u64(), "{name} overflows: {seen}");
                 assert_eq!(seen[3], 1, "{name}");
                 backgrounds.insert(seen[2].to_string());
                 assert_eq!(browser.console().await, json!([]), "{name}");

@@ -315,6 +315,7 @@ async fn a_status_that_cannot_be_read_is_told_as_such() {
         ("/api/status".to_owned(), "text/html; charset=utf-8"),
         (format!("/api/status?operation={id}"), "text/html; charset=utf-8"),
         ("/api/status/json".to_owned(), "application/problem+json"),
+        ("/api/status/metrics".to_owned(), "application/problem+json"),
     ] {
         let answer = bed.get(&path).await;
         assert_eq!((answer.status.as_u16(), answer.header("retry-after").as_str()), (503, "10"), "{path}");

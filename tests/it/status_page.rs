@@ -84,9 +84,9 @@ async fn the_pages_tell_of_targets_and_operations_in_both_shapes() {
 }
 
 #[tokio::test]
-async fn the_report_is_there_as_json_and_other_views_are_not() {
+async fn the_report_is_there_as_json_and_as_metrics_and_other_views_are_not() {
     let bed = with_targets().await;
-    for (view, status) in [("json", 200), ("html", 404), ("%FF", 404)] {
+    for (view, status) in [("json", 200), ("metrics", 200), ("html", 404), ("%FF", 404)] {
         let answer = bed.get(&format!("/api/status/{view}")).await;
         assert_eq!(answer.status, status, "{answer:?}");
         assert_private(view, |name| answer.header(name));
@@ -94,6 +94,9 @@ async fn the_report_is_there_as_json_and_other_views_are_not() {
     let report = bed.get("/api/status/json").await.json();
     assert_eq!(report["targets"][0]["name"], "primary");
     assert_eq!(report["targets"][0]["points"]["restorable"], 1, "{report}");
+    let metrics = bed.get("/api/status/metrics").await;
+    assert_eq!(metrics.header("content-type"), apim_dr::metrics::CONTENT_TYPE);
+    assert!(metrics.text.contains("target=\"primary\""), "{}", metrics.text);
     let enveloped = call(&bed, "status-trigger", "GET", json!({"view": "json"}), json!({}), None).await;
     assert_eq!((enveloped.status, enveloped.json()), (200, report));
 }
