@@ -13,6 +13,7 @@ use super::{
     args::{Output, StatusArgs},
     exit::Exit,
     open, place, print, print_as_it_is, screen,
+    open, place, print, screen,
 };
 use crate::{
     app::App,
