@@ -13,7 +13,6 @@ use super::{
     args::{Output, StatusArgs},
     exit::Exit,
     open, place, print, print_as_it_is, screen,
-    open, place, print, screen,
 };
 use crate::{
     app::App,

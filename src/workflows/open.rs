@@ -107,6 +107,8 @@ pub async fn read(ports: &Ports, id: OperationId) -> Result<Option<Operation>, E
 pub async fn is_told(ports: &Ports, operation: &Operation, callback: &Callback) -> bool {
     let known = ports.journal.credentials(operation).await;
     !operation.phase.is_closed() && known.is_ok_and(|known| known.callback.as_ref() == Some(callback))
+}
+
 /// All that happened to it, oldest first; nothing of an operation that nobody knows.
 pub async fn entries(ports: &Ports, id: OperationId) -> Result<Vec<Entry>, Error> {
     let failed = |source| Error::Records { action: "reading", id, source };

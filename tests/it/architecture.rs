@@ -20,7 +20,6 @@ const RULE: &[(&str, &[&str])] = &[
     ("records", &["domain", "keys", "ports"]),
     ("workflows", &["domain", "ports", "view"]),
     ("hooks", &["domain", "ports", "view"]),
-    ("workflows", &["domain", "ports"]),
     ("clock", &["domain", "ports"]),
     ("settings", &["azure", "domain", "hooks", "keys", "payload", "ports"]),
     ("app", &["azure", "domain", "keys", "payload", "ports", "records", "settings", "workflows"]),
