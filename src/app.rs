@@ -14,13 +14,13 @@ use tracing::Instrument;
 
 use crate::{
     azure::{Arm, BlobReader, Storage, storage_advice},
-    domain::{OperationId, Report, Schedule, Target, later},
+    domain::{Concerns, OperationId, Report, Schedule, Target, later},
     keys::StateKey,
     payload::RestorePolicy,
-    ports::{Clock, Ports, RecordsError},
+    ports::{Clock, NoHooks, Ports, RecordsError},
     records::{Location, Records},
     settings::{Problem, RecordsPlace, Settings},
-    workflows::{self, Agenda, Driver, Due, Pruner, Swept, Watch},
+    workflows::{self, Agenda, Courier, Driver, Due, Lookout, Next, Pruner, Step, Swept, Watch},
 };
 
 /// How long the steps may take that an HTTP trigger takes in the background. It must not be nothing: our clock may
@@ -49,6 +49,8 @@ pub struct App {
     tasks: TaskTracker,
     pruner: Pruner,
     watch: Watch,
+    lookout: Lookout,
+    courier: Courier,
 }
 
 impl App {
@@ -81,13 +83,18 @@ impl App {
         };
         let records = Records::open(&location, settings.state_key.clone()).await.map_err(not_opened)?;
         let key = records.state_key().clone();
+        let records = Arc::new(records);
         let ports = Ports {
             clock,
             inspection: azure.clone(),
             azure,
             blobs: Arc::new(BlobReader::new(endpoints, storage, settings.blob_connections.clone())),
-            catalog: Arc::new(records.clone()),
-            journal: Arc::new(records),
+            catalog: records.clone(),
+            alarms: records.clone(),
+            outbox: records.clone(),
+            journal: records,
+            hooks: Arc::new(NoHooks),
+            concerns: Concerns::new(&settings.targets),
             deadlines: settings.deadlines,
             settle: settings.settle,
         };
@@ -103,6 +110,8 @@ impl App {
             tasks: TaskTracker::new(),
             pruner: Pruner::default(),
             watch: Watch::default(),
+            lookout: Lookout::default(),
+            courier: Courier::default(),
         })
     }
 
@@ -125,12 +134,20 @@ impl App {
         let until =
             if self.under_host { later(self.ports().clock.now(), FIRST_STEPS) } else { Timestamp::MAX };
         let task = async move {
-            if let Some(Err(error)) = app.driver.drive(id, until, |_| ()).await {
-                tracing::error!(
+            match app.driver.drive(id, until, |_| ()).await {
+                Some(Ok(Step { next: Next::Closed, .. })) => {
+                    app.lookout.hurry();
+                    tokio::select! {
+                        () = app.tell() => {}
+                        () = app.driver.stopped() => {}
+                    }
+                }
+                Some(Err(error)) => tracing::error!(
                     operation.id = %id,
                     error = &error as &dyn std::error::Error,
                     "the operation waits for whoever looks next"
-                );
+                ),
+                Some(Ok(_)) | None => {}
             }
         };
         self.tasks.spawn(task.in_current_span());
@@ -150,22 +167,36 @@ impl App {
             app.driver.sweep(linger).await
         };
         let swept = self.in_background(sweep).await.unwrap_or_else(|| Ok(Swept::default()));
+        if swept.as_ref().is_ok_and(|swept| swept.closed > 0) {
+            self.lookout.hurry();
+        }
         self.look_after();
         swept
     }
 
-    /// Looks at the targets and prunes the records in the background, if nobody did today. Nobody waits for it, and a stop
-    /// cuts it short: the next process, or the next day, goes on.
+    /// Looks at the targets and prunes the records in the background, if nobody did today, and tells what there is to tell.
+    /// Nobody waits for it, and a stop cuts it short: the next process, or the next day, goes on.
     fn look_after(self: &Arc<Self>) {
         let app = self.clone();
         let task = async move {
             let ports = app.ports();
+            let look = async {
+                app.watch.look(ports, app.targets()).await;
+                app.tell().await;
+            };
             tokio::select! {
-                ((), ()) = join(app.pruner.prune(ports), app.watch.look(ports, app.targets())) => {}
+                ((), ()) = join(app.pruner.prune(ports), look) => {}
                 () = app.driver.stopped() => {}
             }
         };
         self.tasks.spawn(task.in_current_span());
+    }
+
+    /// Raises and resolves alarms, and carries the letters that are due.
+    async fn tell(&self) {
+        let ports = self.ports();
+        self.lookout.look(ports, self.targets(), &self.invalid_targets).await;
+        self.courier.deliver(ports).await;
     }
 
     /// The timer trigger fires; `next` is the instant that its status names. Opens the slots that are due, and takes

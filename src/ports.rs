@@ -12,13 +12,15 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 
 use crate::domain::{
-    Answer, AttemptId, AzureError, BlobLook, BlobName, BlobRef, Caller, Choice, ContainerRef, Continuation,
-    Credentials, DailyCheck, Deleted, Entry, Kind, Operation, OperationId, Phase, Plan, RecoveryPoint,
-    RequestIds, Secret, Seen, ServiceId, ServiceName, ServiceStatus, Snapshot, TargetName,
+    Answer, AttemptId, AzureError, BlobLook, BlobName, BlobRef, Caller, Choice, Concerns, ContainerRef,
+    Continuation, Credentials, DailyCheck, Deleted, Entry, Kind, Operation, OperationId, Phase, Plan,
+    RecoveryPoint, RequestIds, Secret, Seen, ServiceId, ServiceName, ServiceStatus, Snapshot, TargetName,
 };
 
 pub use inspection::Inspection;
-pub use telling::{Alarms, Delivery, Hooks, NotDelivered, Outbox, Waiting};
+pub use telling::{
+    Alarms, Delivery, Hooks, Letters, NoHooks, NotDelivered, Outbox, Standing, Taken, UnreadAlarm, Waiting,
+};
 
 /// Everything a workflow may touch.
 #[derive(Debug, Clone)]
@@ -29,6 +31,11 @@ pub struct Ports {
     pub blobs: Arc<dyn Blobs>,
     pub journal: Arc<dyn Journal>,
     pub catalog: Arc<dyn Catalog>,
+    pub alarms: Arc<dyn Alarms>,
+    pub outbox: Arc<dyn Outbox>,
+    pub hooks: Arc<dyn Hooks>,
+    /// Whom news concern.
+    pub concerns: Concerns,
     /// How long after its opening a backup, and a restore, may start.
     pub deadlines: Deadlines,
     /// How long a service must be seen idle, and its blob unchanged, before a start whose answer was lost counts as
@@ -491,13 +498,6 @@ pub trait Journal: Debug + Send + Sync {
 
     /// The newest look at a target, of this day or the week before.
     async fn newest_check(
-        &self,
-        target: &TargetName,
-        now: Timestamp,
-    ) -> Result<Option<DailyCheck>, RecordsError>;
-
-    /// The newest look at a target in the week before this day.
-    async fn check_before(
         &self,
         target: &TargetName,
         now: Timestamp,

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, Level, TargetName};
+use super::{Condition, Level, Report, TargetName, condition::is_told};
 
 /// How long an alarm stands until it is told of again.
 pub const REMINDER: SignedDuration = SignedDuration::from_hours(24);
@@ -80,6 +80,10 @@ impl Alarm {
         self.change != Change::Resolved
     }
 
+    pub fn is_of(&self, subject: &Subject, code: &str) -> bool {
+        self.subject == *subject && self.condition.code == code
+    }
+
     /// What is to be told now, if anything. `last` is how the alarm of the condition's code stands, `condition` what is
     /// seen `now`.
     pub fn next(
@@ -107,5 +111,109 @@ impl Alarm {
             since: standing.map_or(now, |last| last.since),
             condition: condition.clone(),
         })
+    }
+}
+
+/// What is to be told by a report, where the `alarms` stand so. What cannot be read changes nothing: an alarm is over
+/// only if the report would say so if it were not. `is_complete`: the report has all targets that somebody configured, so
+/// that the others are gone.
+pub fn changes(alarms: &[Alarm], report: &Report, is_complete: bool) -> Vec<Alarm> {
+    let mut changes = Vec::new();
+    let app = (Subject::App, report.conditions.as_slice());
+    let targets = report.targets.iter();
+    let targets = targets.map(|target| (Subject::Target(target.name.clone()), target.conditions.as_slice()));
+    for (subject, conditions) in [app].into_iter().chain(targets) {
+        for condition in conditions {
+            let last = alarms.iter().find(|last| last.is_of(&subject, &condition.code));
+            changes.extend(Alarm::next(&subject, last, Some(condition), report.at));
+        }
+        let over = alarms.iter().filter(|last| last.subject == subject);
+        let over = over.filter(|last| !conditions.iter().any(|seen| seen.code == last.condition.code));
+        let over = over.filter(|last| is_told(report, &subject, &last.condition.code));
+        changes.extend(over.filter_map(|last| Alarm::next(&subject, Some(last), None, report.at)));
+    }
+    let is_gone = |subject: &Subject| {
+        subject.target().is_some_and(|name| !report.targets.iter().any(|target| target.name == *name))
+    };
+    let gone = alarms.iter().filter(|last| is_complete && is_gone(&last.subject));
+    changes.extend(gone.filter_map(|last| Alarm::next(&last.subject, Some(last), None, report.at)));
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Health, samples::at};
+
+    const DAY: i64 = 24 * 3600;
+
+    fn condition(level: Level) -> Condition {
+        Condition::new("rpo", level, "text", "remedy")
+    }
+
+    fn subject() -> Subject {
+        Subject::Target("primary".parse().unwrap())
+    }
+
+    /// The third change of an alarm that was raised at 10.
+    fn last(change: Change, level: Level) -> Alarm {
+        let condition = condition(level);
+        Alarm { subject: subject(), seq: 3, change, at: at(100), since: at(10), condition }
+    }
+
+    #[test]
+    fn a_condition_is_told_of_when_it_begins_worsens_and_ends_and_daily_meanwhile() {
+        use Change::{Raised, Reminded, Resolved, Worsened};
+        use Level::{Critical, Warning};
+        type Row = (Option<(Change, Level)>, Option<Level>, i64, Option<(Change, u32, i64)>);
+        let rows: [Row; 15] = [
+            (None, None, 0, None),
+            (None, Some(Warning), 0, Some((Raised, 1, 0))),
+            (None, Some(Critical), 0, Some((Raised, 1, 0))),
+            (Some((Raised, Warning)), Some(Warning), 100, None),
+            (Some((Raised, Warning)), Some(Warning), 100 + DAY - 1, None),
+            (Some((Raised, Warning)), Some(Warning), 100 + DAY, Some((Reminded, 4, 10))),
+            (Some((Reminded, Critical)), Some(Critical), 100 + DAY, Some((Reminded, 4, 10))),
+            (Some((Raised, Warning)), Some(Critical), 101, Some((Worsened, 4, 10))),
+            (Some((Raised, Warning)), Some(Critical), 100 + DAY, Some((Worsened, 4, 10))),
+            (Some((Worsened, Critical)), Some(Warning), 101, None),
+            (Some((Worsened, Critical)), None, 101, Some((Resolved, 4, 10))),
+            (Some((Reminded, Warning)), None, 101, Some((Resolved, 4, 10))),
+            (Some((Resolved, Warning)), None, 100 + DAY, None),
+            (Some((Resolved, Warning)), Some(Warning), 101, Some((Raised, 4, 101))),
+            (Some((Resolved, Critical)), Some(Critical), 100 + DAY, Some((Raised, 4, 100 + DAY))),
+        ];
+        for (before, seen, second, expected) in rows {
+            let before = before.map(|(change, level)| last(change, level));
+            let seen = seen.map(condition);
+            let next = Alarm::next(&subject(), before.as_ref(), seen.as_ref(), at(second));
+            let told = next.as_ref().map(|next| (next.change, next.seq, next.since));
+            let expected = expected.map(|(change, seq, since)| (change, seq, at(since)));
+            assert_eq!(told, expected, "{before:?} then {seen:?} at {second}");
+            let of = seen.or(before.map(|before| before.condition));
+            assert!(next.is_none_or(|next| Some(next.condition) == of && next.at == at(second)));
+        }
+    }
+
+    #[test]
+    fn a_target_that_is_gone_ends_its_alarms_only_if_all_settings_could_be_read() {
+        let alarm = last(Change::Raised, Level::Warning);
+        let report = Report { at: at(200), health: Health::Ok, targets: Vec::new(), conditions: Vec::new() };
+        assert_eq!(changes(std::slice::from_ref(&alarm), &report, false), []);
+        let over = changes(std::slice::from_ref(&alarm), &report, true);
+        assert_eq!(over, [Alarm { seq: 4, change: Change::Resolved, at: at(200), ..alarm.clone() }]);
+        assert_eq!(changes(&over, &report, true), []);
+    }
+
+    #[test]
+    fn what_no_target_tells_is_the_apps_own() {
+        let invalid = Condition::new("targets.invalid", Level::Critical, "text", "remedy");
+        let report =
+            Report { at: at(0), health: Health::Failing, targets: Vec::new(), conditions: vec![invalid] };
+        let raised = changes(&[], &report, false);
+        let [Alarm { subject: Subject::App, seq: 1, change: Change::Raised, .. }] = raised.as_slice() else {
+            panic!("{raised:?}");
+        };
+        assert_eq!(changes(&raised, &report, false), []);
     }
 }

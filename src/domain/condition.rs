@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Finding, Health, Phase, PointReport, PointSize, Progress, ReadinessVerdict, Run, RunKind, TargetReport,
-    in_words, readiness::LAST_DAYS,
+    Finding, Health, Phase, PointReport, PointSize, Progress, ReadinessVerdict, Report, Run, RunKind,
+    Subject, TargetReport, in_words, readiness::LAST_DAYS,
 };
 
 /// How bad it is.
@@ -99,14 +99,14 @@ pub fn stuck<'a>(open: impl IntoIterator<Item = &'a Progress>, now: Timestamp) -
     let Progress { id, kind, service, phase, stands, .. } = open.into_iter().find(is_late)?;
     let text = format!("the {kind} of {service} is {phase} past its deadline: {stands}");
     let remedy = format!("see what it waits for: apim-dr operations show {id}");
-    Some(Condition::new("operation.stuck", Level::Warning, text, remedy))
+    Some(Condition::new(STUCK, Level::Warning, text, remedy))
 }
 
 /// Of records that cannot be read.
 pub fn corrupt(text: String) -> Condition {
     const REMEDY: &str = "find out who wrote it: a newer version of apim-dr, or another program; what it is about is left alone \
                           until it can be read";
-    Condition::new("records.corrupt", Level::Warning, text, REMEDY)
+    Condition::new(CORRUPT, Level::Warning, text, REMEDY)
 }
 
 fn back_up(target: &TargetReport) -> String {
@@ -185,12 +185,12 @@ fn standby(target: &TargetReport) -> Option<Condition> {
         [first, ..] => (format!(": {}", first.text), first.remedy.clone()),
     };
     let text = format!("a fail-over to {} would not work{text}", standby.service.name);
-    Some(Condition::new("standby.not-ready", Level::Critical, text, remedy))
+    Some(Condition::new(NOT_READY, Level::Critical, text, remedy))
 }
 
 fn blocked(finding: &Finding) -> Condition {
     let text = format!("the next backup cannot work: {}", finding.text);
-    Condition::new(format!("blocked.{}", finding.code), Level::Warning, text, finding.remedy.clone())
+    Condition::new(format!("{BLOCKED}{}", finding.code), Level::Warning, text, finding.remedy.clone())
 }
 
 /// The newest size against the median of those before.
@@ -210,6 +210,41 @@ fn size(sizes: &[PointSize]) -> Option<Condition> {
     let remedy =
         "see whether somebody has removed or added much: apim-dr compare shows what the instance has";
     Some(Condition::new("size.unusual", Level::Warning, text, remedy))
+}
+
+const CORRUPT: &str = "records.corrupt";
+const STUCK: &str = "operation.stuck";
+const NOT_READY: &str = "standby.not-ready";
+const BLOCKED: &str = "blocked.";
+
+/// Whether a report would tell of a condition of the subject if there were one: what it is seen by could be read.
+pub(super) fn is_told(report: &Report, subject: &Subject, code: &str) -> bool {
+    // What is open and cannot be read is nobody's: it may be any target's.
+    if code == STUCK && report.conditions.iter().any(|condition| condition.code == CORRUPT) {
+        return false;
+    }
+    let Some(name) = subject.target() else { return true };
+    let Some(target) = report.targets.iter().find(|target| target.name == *name) else { return false };
+    if !target.unreadable.is_empty() {
+        return false;
+    }
+    if code == NOT_READY {
+        return target.standby.as_ref().is_none_or(|standby| standby.readiness.is_some());
+    }
+    let Some(code) = code.strip_prefix(BLOCKED) else { return true };
+    let check = target.check.as_ref();
+    check.is_some_and(|check| !check.findings.iter().any(|finding| hides(&finding.code, code)))
+}
+
+/// Whether a finding says that what another would be found by could not be read.
+fn hides(unread: &str, code: &str) -> bool {
+    let family = code.split('.').next().unwrap_or(code);
+    match unread {
+        "service.unreadable" => code != unread,
+        // The others lie in it.
+        "account.unread" => ["account", "container", "cors", "role"].contains(&family),
+        _ => unread.strip_suffix(".unread") == Some(family),
+    }
 }
 
 #[cfg(test)]

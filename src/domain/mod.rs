@@ -45,14 +45,14 @@ mod within;
 mod words;
 pub mod zone;
 
-pub use alarm::{Alarm, Change, REMINDER, Subject};
+pub use alarm::{Alarm, Change, REMINDER, Subject, changes};
 pub use azure_error::{AzureError, RequestIds};
 pub use callback::{CallbackHosts, NotCallable, is_loopback, sendable};
 pub use catalog::{Deleted, LIFETIME, Pick, RecoveryPoint, nearest, standing};
 pub use compare::{Difference, Impact, compare, counts_differ, not_carried};
 pub use condition::{Condition, Level, conditions, corrupt, stuck};
 pub use credentials::Credentials;
-pub use daily::{Blocker, DailyCheck, StandbyCheck};
+pub use daily::{DailyCheck, StandbyCheck};
 pub use event::{Event, IllegalEvent};
 pub use explain::{Explanation, explain, explain_code, explain_storage, explanations};
 pub use finding::{Finding, Severity};
@@ -70,7 +70,7 @@ pub use names::{
     SubscriptionId, TargetName, TenantId,
 };
 pub use naming::{NameSuffix, Naming, Occasion};
-pub use notice::{Callback, HookName, Letter, LetterKey, News, Notice, Recipient, Topic};
+pub use notice::{Callback, Concerns, HookName, Letter, LetterKey, News, Notice, Recipient, Topic};
 pub use operation::{Attempt, MAX_WATCH, Operation, POST_MARGIN, POST_TIMEOUT, Phase, SafetyBackup, later};
 pub use outcome::{
     Aftermath, Answer, BlobLook, Continuation, Evidence, Failure, FailureKind, Seen, Verification,

@@ -1,11 +1,11 @@
 //! What is told to people and programs outside, and to whom.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Alarm, InvalidName, Operation, Phase, Secret, TargetName};
+use super::{Alarm, InvalidName, Operation, Phase, Plan, Secret, ServiceName, Target, TargetName};
 
 /// The name of a configured hook: as a target's.
 pub type HookName = TargetName;
@@ -80,6 +80,45 @@ impl Notice {
     }
 }
 
+/// Which targets rest on which services: whom the news of an operation concern.
+#[derive(Debug, Clone, Default)]
+pub struct Concerns(Arc<[Concern]>);
+
+#[derive(Debug)]
+struct Concern {
+    target: TargetName,
+    /// Its own and its standby.
+    services: Vec<ServiceName>,
+}
+
+impl Concerns {
+    pub fn new(targets: &[Target]) -> Self {
+        let concern = |target: &Target| Concern {
+            target: target.name.clone(),
+            services: [Some(&target.plan.service), target.standby.as_ref()]
+                .into_iter()
+                .flatten()
+                .map(|service| service.name.clone())
+                .collect(),
+        };
+        Self(targets.iter().map(concern).collect())
+    }
+
+    /// Those whose service, or standby, it is done to, whose recovery point it restores, or whose drill it is.
+    pub fn of(&self, plan: &Plan) -> Vec<TargetName> {
+        let is_meant = |service: &ServiceName| {
+            [Some(&plan.service.name), plan.source.as_ref()]
+                .into_iter()
+                .flatten()
+                .any(|meant| meant.key() == service.key())
+        };
+        let concerned = self.0.iter().filter(|concern| {
+            plan.drill.as_ref() == Some(&concern.target) || concern.services.iter().any(is_meant)
+        });
+        concerned.map(|concern| concern.target.clone()).collect()
+    }
+}
+
 /// What a hook may want to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Topic {
@@ -145,9 +184,11 @@ pub struct Letter {
 }
 
 impl Letter {
-    /// Nothing else has it.
+    /// Nothing else has it. Several processes may prepare one change of an alarm, of which one records it: so the time
+    /// is in it.
     pub fn key(&self) -> LetterKey {
-        LetterKey(format!("{}.{}", self.notice.id, self.to.name()))
+        let Notice { id, at, .. } = &self.notice;
+        LetterKey(format!("{id}.{}.{}", at.as_nanosecond(), self.to.name()))
     }
 }
 

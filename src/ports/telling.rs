@@ -8,11 +8,25 @@ use jiff::Timestamp;
 use super::RecordsError;
 use crate::domain::{Alarm, HookName, Letter, LetterKey, Notice, Recipient, Subject};
 
+/// How every alarm stands that was ever raised: the newest change of each.
+#[derive(Debug, Default)]
+pub struct Standing {
+    pub alarms: Vec<Alarm>,
+    pub unreadable: Vec<UnreadAlarm>,
+}
+
+/// An alarm of which nobody can tell how it stands.
+#[derive(Debug)]
+pub struct UnreadAlarm {
+    pub subject: String,
+    pub code: String,
+    pub error: RecordsError,
+}
+
 /// The alarms, each as a row of changes.
 #[async_trait]
 pub trait Alarms: Debug + Send + Sync {
-    /// How every alarm stands that was ever raised: the newest change of each.
-    async fn alarms(&self) -> Result<Vec<Alarm>, RecordsError>;
+    async fn alarms(&self) -> Result<Standing, RecordsError>;
 
     /// Records a change, and tells whether it was ours: `false` if another one has its number.
     async fn record_alarm(&self, alarm: &Alarm) -> Result<bool, RecordsError>;
@@ -29,6 +43,20 @@ pub struct Waiting {
     pub tries: u32,
     /// When it was posted, or somebody tried last.
     pub at: Timestamp,
+}
+
+/// The letters that are there.
+#[derive(Debug, Default)]
+pub struct Letters {
+    pub waiting: Vec<Waiting>,
+    pub unreadable: Vec<RecordsError>,
+}
+
+/// A letter whose next try is ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    pub letter: Letter,
+    pub posted: Timestamp,
 }
 
 /// What came of a letter.
@@ -48,12 +76,13 @@ pub trait Outbox: Debug + Send + Sync {
     async fn post(&self, letter: &Letter, now: Timestamp) -> Result<(), RecordsError>;
 
     /// The letters that are there.
-    async fn waiting(&self) -> Result<Vec<Waiting>, RecordsError>;
+    async fn waiting(&self) -> Result<Letters, RecordsError>;
 
-    /// Takes the next try of a letter for us: `None` if another process has it, or it is over.
-    async fn take(&self, waiting: &Waiting, now: Timestamp) -> Result<Option<Letter>, RecordsError>;
+    /// Takes the next try of a letter for us: `None` if another process has it, or it is over. `RecordsError::Sealed`:
+    /// the try is ours, but nobody can tell to whom it goes.
+    async fn take(&self, waiting: &Waiting, now: Timestamp) -> Result<Option<Taken>, RecordsError>;
 
-    /// Ends it.
+    /// Ends it, unless it has ended before.
     async fn end(&self, key: &LetterKey, delivery: &Delivery, now: Timestamp) -> Result<(), RecordsError>;
 }
 
@@ -75,4 +104,19 @@ pub trait Hooks: Debug + Send + Sync {
 
     /// Tells one of them, once, in half a minute at most.
     async fn send(&self, notice: &Notice, to: &Recipient) -> Result<(), NotDelivered>;
+}
+
+/// Nobody is told.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoHooks;
+
+#[async_trait]
+impl Hooks for NoHooks {
+    fn wanting(&self, _: &Notice) -> Vec<HookName> {
+        Vec::new()
+    }
+
+    async fn send(&self, _: &Notice, _: &Recipient) -> Result<(), NotDelivered> {
+        Err(NotDelivered { reason: "there are no hooks".to_owned(), lasting: true })
+    }
 }

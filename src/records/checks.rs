@@ -38,31 +38,13 @@ pub(super) async fn record(store: &Store, check: &DailyCheck) -> Result<bool, Re
     Ok(created == Created::Ours)
 }
 
-/// One that cannot be read does not hide an older one.
-pub(super) async fn before(
-    store: &Store,
-    target: &TargetName,
-    now: Timestamp,
-) -> Result<Option<DailyCheck>, RecordsError> {
-    search(store, target, now, 1).await
-}
-
+/// The newest of this day and the week before. One that cannot be read does not hide an older one.
 pub(super) async fn newest(
     store: &Store,
     target: &TargetName,
     now: Timestamp,
 ) -> Result<Option<DailyCheck>, RecordsError> {
-    search(store, target, now, 0).await
-}
-
-/// The newest one that can be read, from so many days ago on.
-async fn search(
-    store: &Store,
-    target: &TargetName,
-    now: Timestamp,
-    first: i32,
-) -> Result<Option<DailyCheck>, RecordsError> {
-    for days in first..=A_WEEK {
+    for days in 0..=A_WEEK {
         let Ok(day) = now.checked_sub(A_DAY * days) else { break };
         match read(store, target, day).await {
             Ok(None) | Err(RecordsError::Corrupt { .. }) => {}

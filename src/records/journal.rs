@@ -256,14 +256,6 @@ impl Journal for Records {
         checks::newest(&self.store, target, now).await
     }
 
-    async fn check_before(
-        &self,
-        target: &TargetName,
-        now: Timestamp,
-    ) -> Result<Option<DailyCheck>, RecordsError> {
-        checks::before(&self.store, target, now).await
-    }
-
     async fn close(&self, terminal: &Entry) -> Result<(), RecordsError> {
         let Entry { seq, at, operation, .. } = terminal;
         let writer = Uuid::new_v4();

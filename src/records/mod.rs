@@ -2,12 +2,14 @@
 //!
 //! Two verbs only, create if absent and delete; see docs/records.md for every object.
 
+mod alarms;
 mod catalog;
 mod chain;
 mod checks;
 mod claims;
 mod journal;
 mod location;
+mod outbox;
 mod prune;
 mod sealed;
 mod slots;

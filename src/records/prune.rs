@@ -10,10 +10,11 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use object_store::path::Path;
 
 use super::{
-    Records,
+    Records, alarms,
     catalog::{self, DELETED, PASSING},
     checks,
     claims::{Key, SLOT},
+    outbox::TOLD,
     snapshots,
     store::{AT_ONCE, Created, Header, Store},
 };
@@ -50,11 +51,12 @@ pub(super) async fn prune(records: &Records, before: Timestamp) -> Result<Pruned
     let mut old = slots(store, before).await?;
     old.extend(snapshots::old(store, before).await?);
     old.extend(history(store, before).await?);
+    old.extend(alarms::old(store, before).await?);
     for (folder, format) in [("pruned", DAY), (checks::CHECKS, checks::FILE)] {
         let names = store.list(&Path::from(folder)).await?;
         old.extend(names.into_iter().filter(|name| is_before(name, before, format)));
     }
-    for folder in PASSING {
+    for folder in PASSING.into_iter().chain([TOLD]) {
         let passing = store.objects(&Path::from(folder)).await?.into_iter();
         let passing = passing.filter(|object| object.last_modified.timestamp() < before.as_second());
         old.extend(passing.map(|object| object.location));

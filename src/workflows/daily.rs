@@ -1,5 +1,5 @@
 //! Once a day every target is looked at as before a backup, and its standby as before a restore: what would keep them
-//! from working is told on the day that it appears, not on the day that they are needed.
+//! from working is an alarm on the day that it appears, not on the day that they are needed.
 
 use std::{
     collections::HashMap,
@@ -11,10 +11,7 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use super::{Error, StandbyLook, check, judge_standby};
 use crate::{
-    domain::{
-        Blocker, DailyCheck, Finding, Readiness, ReadinessVerdict, ServiceId, StandbyCheck, Target,
-        TargetName,
-    },
+    domain::{DailyCheck, ServiceId, StandbyCheck, Target, TargetName},
     ports::{Access, Ports, RecordsError},
 };
 
@@ -84,8 +81,7 @@ impl Watch {
     }
 }
 
-/// Looks, records it, and tells what is new, if nobody did today. Of all that look at once, the one whose record stands
-/// tells. `false`: the service cannot be read, and that is not to be taken for the day's look yet (`anyway`).
+/// Looks and records it, if nobody did today. `false`: the service cannot be read, and that is not to be taken for the day's look yet (`anyway`).
 async fn look_at(ports: &Ports, target: &Target, now: Timestamp, anyway: bool) -> Result<bool, RecordsError> {
     if ports.journal.is_checked(&target.name, now).await? {
         return Ok(true);
@@ -106,10 +102,7 @@ async fn look_at(ports: &Ports, target: &Target, now: Timestamp, anyway: bool) -
         findings: own.findings,
         standby,
     };
-    let before = ports.journal.check_before(&target.name, now).await?;
-    if ports.journal.record_check(&check).await? {
-        tell(&check, before.as_ref());
-    }
+    ports.journal.record_check(&check).await?;
     Ok(true)
 }
 
@@ -135,46 +128,5 @@ async fn look_at_standby(
             warn(&error, "whether a fail-over would work cannot be told");
             StandbyCheck { service, findings: Vec::new(), readiness: None }
         }
-    }
-}
-
-/// What was not there at the look before is an alarm, what went away is good to know.
-fn tell(check: &DailyCheck, before: Option<&DailyCheck>) {
-    for Blocker { kind, service, finding } in check.blockers_beyond(before) {
-        let Finding { code, text, remedy, .. } = finding;
-        tracing::error!(
-            target.name = %check.target,
-            operation.kind = %kind,
-            service.name = %service.name,
-            finding.code = %code,
-            finding.text = %text,
-            finding.remedy = %remedy,
-            "new blocker"
-        );
-    }
-    let gone = before.map(|before| before.blockers_beyond(Some(check))).unwrap_or_default();
-    for Blocker { kind, service, finding } in gone {
-        tracing::info!(
-            target.name = %check.target,
-            operation.kind = %kind,
-            service.name = %service.name,
-            finding.code = %finding.code,
-            "a blocker went away"
-        );
-    }
-    let was = before.and_then(DailyCheck::verdict);
-    match (was, check.standby.as_ref().and_then(|standby| standby.readiness.as_ref())) {
-        (was, Some(Readiness { verdict: ReadinessVerdict::NotReady, reasons }))
-            if was != Some(ReadinessVerdict::NotReady) =>
-        {
-            let reason = reasons.first().map(|reason| format!("{}; {}", reason.text, reason.remedy));
-            tracing::error!(target.name = %check.target, reason, "a fail-over would not work");
-        }
-        (Some(ReadinessVerdict::NotReady), Some(Readiness { verdict, .. }))
-            if *verdict != ReadinessVerdict::NotReady =>
-        {
-            tracing::info!(target.name = %check.target, "a fail-over would work again");
-        }
-        _ => {}
     }
 }

@@ -2,6 +2,7 @@
 
 mod advance;
 mod aftermath;
+mod alarms;
 mod cancel;
 mod catalog;
 mod choose;
@@ -24,10 +25,12 @@ mod schedule;
 mod snapshot;
 mod standby;
 mod stock;
+mod tell;
 mod verify;
 
 pub use crate::ports::{Access, Cause, RecordsError};
 pub use advance::{Next, Step};
+pub use alarms::Lookout;
 pub use cancel::request_cancel;
 pub use catalog::{Adopted, Rebuilt, adopt, rebuild};
 pub use choose::choose;
@@ -47,3 +50,4 @@ pub use schedule::{Agenda, Due};
 pub use snapshot::take as take_snapshot;
 pub use standby::{StandbyLook, judge_standby};
 pub use stock::{Item, Stock, Whereabouts, note_all, take_stock};
+pub use tell::Courier;

@@ -6,11 +6,12 @@ use super::{
     Error,
     advance::{Next, Step},
     retire::retire_after,
+    tell::{post_ended, post_started},
 };
 use crate::{
     domain::{
         Answer, AttemptId, Credentials, Entry, Event, Failure, Kind, MAX_WATCH, Operation, OperationId,
-        RecoveryPoint, later,
+        Phase, RecoveryPoint, later,
     },
     ports::{Appended, Ports, RecordsError},
 };
@@ -31,7 +32,7 @@ pub(super) async fn record(ports: &Ports, entry: Entry, event: Event) -> Result<
         id,
         source,
     })? {
-        Appended::Written => Ok(written(ports, next).await),
+        Appended::Written => Ok(written_after(ports, &entry, next).await),
         Appended::Taken => Ok(Step { next: Next::At(ports.azure.now()), operation: entry.operation }),
     }
 }
@@ -87,7 +88,7 @@ async fn write_answer(
     }
     let next = then(ports, newest, Event::Answered { attempt, answer: answer.clone() })?;
     match ports.journal.append(&next).await.map_err(failed)? {
-        Appended::Written => Ok(Ok(written(ports, next).await)),
+        Appended::Written => Ok(Ok(written_after(ports, newest, next).await)),
         Appended::Taken => Ok(Err(last(ports, id).await?.ok_or(Error::NotFound(id))?)),
     }
 }
@@ -105,7 +106,15 @@ pub(super) async fn record_kept_answer(ports: &Ports, entry: &Entry) -> Result<O
     Ok(None)
 }
 
-pub(super) async fn written(ports: &Ports, entry: Entry) -> Step {
+/// The entry after `before` stands.
+async fn written_after(ports: &Ports, before: &Entry, entry: Entry) -> Step {
+    if before.operation.phase != Phase::Running && entry.operation.phase == Phase::Running {
+        Box::pin(post_started(ports, &entry)).await;
+    }
+    written(ports, entry).await
+}
+
+async fn written(ports: &Ports, entry: Entry) -> Step {
     log(&entry);
     if entry.operation.phase.is_closed() {
         return closed(ports, entry).await;
@@ -122,7 +131,8 @@ pub(super) async fn closed(ports: &Ports, entry: Entry) -> Step {
     Step { next: Next::Closed, operation: entry.operation }
 }
 
-/// A recovery point is in the catalogue, and has its effect on older ones, before nothing names the operation any more.
+/// A recovery point is in the catalogue, and has its effect on older ones, and those who want to know the end have their
+/// letters, before nothing names the operation any more.
 async fn close(ports: &Ports, entry: &Entry) -> Result<(), RecordsError> {
     if let Some(point) = RecoveryPoint::of(&entry.operation) {
         ports.catalog.record(&point).await?;
@@ -133,6 +143,7 @@ async fn close(ports: &Ports, entry: &Entry) -> Result<(), RecordsError> {
         let until = later(entry.at, UNWATCHED);
         ports.catalog.freeze(&plan.blob.place(), *id, until).await?;
     }
+    post_ended(ports, entry).await?;
     ports.journal.close(entry).await
 }
 

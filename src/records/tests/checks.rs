@@ -31,27 +31,26 @@ async fn of_ten_looks_on_one_day_one_is_the_first() {
 }
 
 #[tokio::test]
-async fn the_look_before_is_the_newest_of_the_last_week_that_can_be_read() {
+async fn the_newest_look_is_that_of_the_day_or_of_the_last_week_that_can_be_read() {
     on_each_place(|records| async move {
         let (week, target) = (7 * 24, check(now(), "a").target);
-        let before = async |hour| {
-            let before = records.check_before(&target, hours(hour)).await.unwrap();
-            before.map(|check| check.findings[0].code.to_string())
+        let newest = async |hour| {
+            let newest = records.newest_check(&target, hours(hour)).await.unwrap();
+            newest.map(|check| check.findings[0].code.to_string())
         };
-        assert_eq!(before(0).await, None);
+        assert_eq!(newest(0).await, None);
         records.record_check(&check(now(), "a")).await.unwrap();
         records.record_check(&check(hours(48), "b")).await.unwrap();
-        assert_eq!(before(0).await, None);
-        assert_eq!(before(24).await.as_deref(), Some("a"));
-        assert_eq!(before(48).await.as_deref(), Some("a"));
-        assert_eq!(before(72).await.as_deref(), Some("b"));
-        assert_eq!(before(48 + week).await.as_deref(), Some("b"));
-        assert_eq!(before(72 + week).await, None);
+        assert_eq!(newest(0).await.as_deref(), Some("a"));
+        assert_eq!(newest(24).await.as_deref(), Some("a"));
+        assert_eq!(newest(48).await.as_deref(), Some("b"));
+        assert_eq!(newest(48 + week).await.as_deref(), Some("b"));
+        assert_eq!(newest(72 + week).await, None);
         // What somebody wrote whom nobody understands was a look, but tells nothing.
         let path = Path::from("checks/primary/20261124.json");
         records.store.0.put(&path, UNREADABLE[3].into()).await.unwrap();
         assert!(records.is_checked(&target, hours(72)).await.unwrap());
-        assert_eq!(before(96).await.as_deref(), Some("b"));
+        assert_eq!(newest(72).await.as_deref(), Some("b"));
     })
     .await;
 }

@@ -220,16 +220,17 @@ async fn a_days_look_of_version_1_is_still_known() {
     let target: crate::domain::TargetName = "primary".parse().unwrap();
     assert!(records.is_checked(&target, now()).await.unwrap());
     assert!(!records.is_checked(&target, hours(24)).await.unwrap());
-    let check = records.check_before(&target, hours(24)).await.unwrap().unwrap();
+    let check = records.newest_check(&target, hours(24)).await.unwrap().unwrap();
     assert_eq!((&check.target, check.at), (&target, "2026-11-21T00:00:12Z".parse().unwrap()));
     assert_eq!(
         (check.findings[0].code.as_ref(), check.findings[0].is_blocking()),
         ("account.firewall", true)
     );
-    assert_eq!(check.verdict(), Some(crate::domain::ReadinessVerdict::NotReady));
     let standby = check.standby.unwrap();
     assert_eq!(standby.service, plan("sampleapim-standby").service);
-    assert_eq!((standby.findings.len(), standby.readiness.unwrap().reasons.len()), (1, 1));
+    let readiness = standby.readiness.unwrap();
+    assert_eq!(readiness.verdict, crate::domain::ReadinessVerdict::NotReady);
+    assert_eq!((standby.findings.len(), readiness.reasons.len()), (1, 1));
 }
 
 /// Nothing reads it yet: it has to be what the entry that it is made from says.

@@ -8,12 +8,13 @@ use std::{
 
 use apim_dr::{
     domain::{
-        Answer, AzureError, BlobLook, BlobRef, ContainerRef, Continuation, Plan, RequestIds, Secret, Seen,
-        ServiceId, ServiceStatus,
+        Answer, AzureError, BlobLook, BlobRef, Concerns, ContainerRef, Continuation, Plan, RequestIds,
+        Secret, Seen, ServiceId, ServiceStatus,
     },
     emulator::accounts,
     ports::{
-        Access, ApiManagement, Blobs, Clock, Deadlines, Deletion, Listed, Order, Poll, Ports, ReadError,
+        Access, ApiManagement, Blobs, Clock, Deadlines, Deletion, Listed, NoHooks, Order, Poll, Ports,
+        ReadError,
     },
     records::Records,
 };
@@ -81,7 +82,11 @@ impl Process {
             inspection: Arc::new(seen::Seen(self.clone())),
             blobs: self.clone(),
             catalog: records.clone(),
+            alarms: records.clone(),
+            outbox: records.clone(),
             journal: records,
+            hooks: Arc::new(NoHooks),
+            concerns: Concerns::default(),
             deadlines: Deadlines { backup: deadline, restore: deadline * 2 },
             settle: SETTLE,
         }
