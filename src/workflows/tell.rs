@@ -10,7 +10,7 @@ use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    domain::{Callback, Entry, Letter, LetterKey, News, Notice, Recipient},
+    domain::{Callback, Entry, Event, Letter, LetterKey, News, Notice, Recipient},
     ports::{Delivery, Letters, NotDelivered, Ports, RecordsError, Taken, Waiting},
 };
 
@@ -43,7 +43,8 @@ pub(super) async fn post_notice(
 
 /// Posts that an operation has ended. It must be told before nothing names the operation any more.
 pub(super) async fn post_ended(ports: &Ports, entry: &Entry) -> Result<(), RecordsError> {
-    let operation = &entry.operation;
+    let ended = ending(ports, entry).await?;
+    let Entry { seq, operation, .. } = ended.as_ref().unwrap_or(entry);
     let callback = match ports.journal.credentials(operation).await {
         Ok(credentials) => credentials.callback,
         Err(error @ RecordsError::Store { .. }) => return Err(error),
@@ -56,8 +57,23 @@ pub(super) async fn post_ended(ports: &Ports, entry: &Entry) -> Result<(), Recor
             None
         }
     };
-    let notice = Notice::ended(operation, entry.seq, ports.concerns.of(&operation.plan));
+    let notice = Notice::ended(operation, *seq, ports.concerns.of(&operation.plan));
     post_notice(ports, &notice, callback).await
+}
+
+/// The entry that ended it, if that may be another: an answer that came later changes nothing of what was told.
+async fn ending(ports: &Ports, last: &Entry) -> Result<Option<Entry>, RecordsError> {
+    if !matches!(last.event, Event::Answered { .. }) {
+        return Ok(None);
+    }
+    let entries = match ports.journal.entries(last.operation.id).await {
+        Ok(entries) => entries,
+        // The end that can be read is told.
+        Err(RecordsError::Corrupt { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let entries = entries.into_iter().rev().skip_while(|entry| entry.seq > last.seq);
+    Ok(entries.take_while(|entry| entry.operation.phase.is_closed()).last())
 }
 
 /// Posts that Azure took an operation. Good to know, so a failure is only told.

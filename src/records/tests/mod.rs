@@ -1,11 +1,13 @@
 //! What every place for the records must do, on each of them.
 
+mod alarms;
 mod answers;
 mod catalog;
 mod chains;
 mod checks;
 mod claims;
 mod failing;
+mod outbox;
 mod prune;
 mod snapshots;
 mod v1;

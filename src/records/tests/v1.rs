@@ -7,9 +7,10 @@ use serde_json::Value;
 use super::*;
 use crate::{
     domain::{
-        Answer, AttemptId, Continuation, Evidence, FailureKind, Kind, Phase, Plan, Probe, Verification,
+        Answer, AttemptId, Callback, Change, Continuation, Evidence, FailureKind, Kind, Letter, Level,
+        Notice, Phase, Plan, Probe, Recipient, Subject, Topic, Verification,
     },
-    ports::{Catalog as _, Points},
+    ports::{Alarms as _, Catalog as _, Letters, Outbox as _, Points, Standing},
 };
 
 fn data() -> PathBuf {
@@ -233,6 +234,42 @@ async fn a_days_look_of_version_1_is_still_known() {
     assert_eq!((standby.findings.len(), readiness.reasons.len()), (1, 1));
 }
 
+#[tokio::test]
+async fn alarms_of_version_1_still_stand() {
+    let (_copy, records) = copied().await;
+    let Standing { alarms, unreadable } = records.alarms().await.unwrap();
+    assert!(unreadable.is_empty(), "{unreadable:?}");
+    let [invalid, rpo] = alarms.as_slice() else { panic!("{alarms:?}") };
+    assert_eq!((&invalid.subject, invalid.condition.code.as_ref()), (&Subject::App, "targets.invalid"));
+    let target = Subject::Target("primary".parse().unwrap());
+    assert_eq!((&rpo.subject, rpo.seq, rpo.change), (&target, 2, Change::Worsened));
+    assert_eq!((rpo.condition.level, rpo.since), (Level::Critical, "2026-11-21T22:00:00Z".parse().unwrap()));
+    let first = records.alarm(&target, "rpo", 1).await.unwrap().unwrap();
+    assert_eq!((first.change, first.at, first.stands()), (Change::Raised, first.since, true));
+}
+
+#[tokio::test]
+async fn letters_of_version_1_still_arrive_and_those_that_were_told_are_not_told_again() {
+    let (_copy, records) = copied().await;
+    let Letters { waiting, unreadable } = records.waiting().await.unwrap();
+    assert!(unreadable.is_empty(), "{unreadable:?}");
+    let [ended, alarm] = waiting.as_slice() else { panic!("{waiting:?}") };
+    let ended = records.take(ended, now()).await.unwrap().unwrap().letter;
+    assert_eq!(ended.to, Recipient::Callback(Callback::Url(Secret::new("https://example.com/example"))));
+    assert_eq!(ended.notice.topic(), Topic::Failed);
+    assert_eq!((alarm.tries, alarm.at), (1, "2026-11-22T03:10:01Z".parse().unwrap()));
+    let alarm = records.take(alarm, now()).await.unwrap().unwrap().letter;
+    assert_eq!(alarm.to, Recipient::Hook("ops".parse().unwrap()));
+    let subject = Subject::Target("primary".parse().unwrap());
+    let recorded = async |seq| records.alarm(&subject, "rpo", seq).await.unwrap().unwrap();
+    assert_eq!(alarm.notice, Notice::alarm(&recorded(2).await));
+    let raised = Letter { notice: Notice::alarm(&recorded(1).await), to: alarm.to.clone() };
+    for told in [raised, Letter { to: alarm.to, ..ended }] {
+        records.post(&told, now()).await.unwrap();
+        assert_eq!(records.waiting().await.unwrap().waiting.len(), 2, "{}", told.key());
+    }
+}
+
 /// Nothing reads it yet: it has to be what the entry that it is made from says.
 #[tokio::test]
 async fn history_of_version_1_is_what_its_entries_say() {
@@ -269,6 +306,7 @@ fn the_samples_of_the_document_are_these_objects() {
     }
     let kinds: BTreeSet<_> = shown.iter().map(|path| path.split('/').next().unwrap()).collect();
     let all = [
+        "alarms",
         "catalog",
         "checks",
         "frozen",
@@ -277,6 +315,7 @@ fn the_samples_of_the_document_are_these_objects() {
         "locks",
         "open",
         "operations",
+        "outbox",
         "owners",
         "pruned",
         "requests",
@@ -284,6 +323,7 @@ fn the_samples_of_the_document_are_these_objects() {
         "slots",
         "snapshots",
         "state-key",
+        "told",
     ];
     assert_eq!(kinds, all.into());
 }

@@ -33,6 +33,11 @@ pub(super) fn order(kind: Kind, fields: &serde_json::Value) -> (Plan, Credential
     let Order { plan, credentials, .. } =
         parsed.payload.into_order(&apim_dr::domain::CallbackHosts::default()).unwrap();
     (plan, credentials)
+    let Order { plan, credentials, .. } = parsed.payload.into_order().unwrap();
+    (
+        plan,
+        Credentials { callback: Some(Callback::Url(Secret::new("https://example.com/end"))), ..credentials },
+    )
 }
 
 pub(super) fn slot(instant: &str) -> Cause {

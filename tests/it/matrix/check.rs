@@ -24,6 +24,7 @@ pub(super) async fn check(case: Case, world: &World) {
         check_operation(case, world, operation);
         check_journal(world, operation).await;
         check_history(world, operation).await;
+        told::check_letters(world, operation).await;
     }
 }
 

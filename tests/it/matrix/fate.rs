@@ -59,6 +59,8 @@ pub(super) struct Fate {
     /// What it did, in order.
     pub(super) deeds: Mutex<Vec<Deed>>,
     mishap: Option<(usize, Mishap)>,
+    /// Nothing answers.
+    pub(super) down: AtomicBool,
     pub(super) struck: AtomicBool,
     /// Its mishap has struck: it is dead, stands still, or goes on with an error.
     pub(super) stopped: Notify,
@@ -81,7 +83,8 @@ impl Fate {
         let number = self.seen.fetch_add(1, Ordering::SeqCst);
         self.deeds.lock().unwrap().push(deed);
         self.doings.fetch_add(1, Ordering::SeqCst);
-        if self.mishap.is_some_and(|(at, mishap)| mishap == Mishap::Blind && at + 1 == number) {
+        let is_blind = self.mishap.is_some_and(|(at, mishap)| mishap == Mishap::Blind && at + 1 == number);
+        if is_blind || self.down.load(Ordering::SeqCst) {
             return failed();
         }
         let mishap = self.mishap.filter(|(at, _)| *at == number).map(|(_, mishap)| mishap);

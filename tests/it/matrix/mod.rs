@@ -18,6 +18,7 @@
 //!   the marks; a restore that does not look at marks; a deletion when the mark says nothing any more; a mark by a clock
 //!   that has not heard Azure (that was real)
 //! - a deletion of whatever lies there now; the newest verified point unprotected
+//! - an end that is told when its marker is gone
 
 mod case;
 mod check;
@@ -30,14 +31,15 @@ mod retiring;
 mod seen;
 mod shelf;
 mod stages;
+mod told;
 mod world;
 
 use std::{pin::pin, sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use apim_dr::{
     domain::{
-        AttemptId, Credentials, Event, Evidence, Failure, FailureKind, Kind, Operation, OperationId, Phase,
-        Plan, Verification,
+        AttemptId, Callback, Credentials, Event, Evidence, Failure, FailureKind, Kind, Operation,
+        OperationId, Phase, Plan, Secret, Verification,
     },
     payload::{self, Order, RestorePolicy},
     ports::{Cause, Claim, Clock, Journal as _, Opening},

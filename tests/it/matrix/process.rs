@@ -13,8 +13,8 @@ use apim_dr::{
     },
     emulator::accounts,
     ports::{
-        Access, ApiManagement, Blobs, Clock, Deadlines, Deletion, Listed, NoHooks, Order, Poll, Ports,
-        ReadError,
+        Access, ApiManagement, Blobs, Clock, Deadlines, Deletion, Hooks, Listed, NotDelivered, Order, Poll,
+        Ports, ReadError,
     },
     records::Records,
 };
@@ -85,7 +85,7 @@ impl Process {
             alarms: records.clone(),
             outbox: records.clone(),
             journal: records,
-            hooks: Arc::new(NoHooks),
+            hooks: self.clone(),
             concerns: Concerns::default(),
             deadlines: Deadlines { backup: deadline, restore: deadline * 2 },
             settle: SETTLE,
@@ -224,6 +224,23 @@ impl Blobs for Process {
         };
         let failed = || Deletion::Unknown { reason: "it was scripted".to_owned() };
         self.fate.meet(Deed::Write, delete, failed).await
+    }
+}
+
+/// One that wants to be told everything.
+#[async_trait]
+impl Hooks for Process {
+    fn wanting(&self, _: &Notice) -> Vec<HookName> {
+        vec!["ops".parse().unwrap()]
+    }
+
+    async fn send(&self, notice: &Notice, _: &Recipient) -> Result<(), NotDelivered> {
+        let send = async {
+            self.world.told.lock().unwrap().push(notice.id.clone());
+            Ok(())
+        };
+        let failed = || Err(NotDelivered { reason: "it was scripted".to_owned(), lasting: false });
+        self.fate.meet(Deed::Post, send, failed).await
     }
 }
 

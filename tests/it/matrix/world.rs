@@ -105,6 +105,8 @@ pub(super) struct World {
     pub(super) missing: AtomicBool,
     /// What must never be, and was.
     pub(super) broken: Mutex<Vec<String>>,
+    /// The notices that the hook was told, in order.
+    pub(super) told: Mutex<Vec<String>>,
 }
 
 impl World {
@@ -132,6 +134,7 @@ impl World {
             keep,
             missing: AtomicBool::default(),
             broken: Mutex::default(),
+            told: Mutex::default(),
         })
     }
 
