@@ -248,5 +248,7 @@ fn hides(unread: &str, code: &str) -> bool {
 }
 
 #[cfg(test)]
+
+#[cfg(test)]
 #[path = "condition_tests.rs"]
 mod tests;

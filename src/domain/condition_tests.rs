@@ -324,3 +324,46 @@ fn of_a_schedule_that_fires_all_the_time_the_last_instants_count_and_none_older_
     };
     assert_eq!((count("0 0 1 * * *"), count("0 0 * * * *"), count("0 * * * * *")), (30, 715, 1000));
 }
+
+#[test]
+fn a_condition_is_over_only_if_what_it_is_seen_by_could_be_read() {
+    let standby = |readiness| TargetReport {
+        standby: Some(StandbyReport { service: plan("standby").service, readiness }),
+        ..target()
+    };
+    let looked = |codes: &[&'static str]| {
+        let findings = codes.iter().map(|code| Finding::warns(code, "text", "remedy")).collect();
+        TargetReport { check: Some(CheckReport { at: at(NOW), findings }), ..target() }
+    };
+    let unreadable = || TargetReport { unreadable: vec!["one".to_owned()], ..target() };
+    let ready = Readiness { verdict: ReadinessVerdict::Ready, reasons: Vec::new() };
+    let firewall = "blocked.account.firewall";
+    let rows = [
+        (target(), "rpo", true),
+        (unreadable(), "rpo", false),
+        (unreadable(), CORRUPT, false),
+        (target(), NOT_READY, true),
+        (standby(None), NOT_READY, false),
+        (standby(Some(ready)), NOT_READY, true),
+        (target(), firewall, false),
+        (looked(&[]), firewall, true),
+        (looked(&["role.unread"]), firewall, true),
+        (looked(&["role.unread"]), "blocked.role.missing", false),
+        (looked(&["account.unread"]), firewall, false),
+        (looked(&["account.unread"]), "blocked.container.missing", false),
+        (looked(&["account.unread"]), "blocked.tier.unsupported", true),
+        (looked(&["service.unreadable"]), "blocked.tier.unsupported", false),
+        (looked(&["tier.unknown"]), "blocked.tier.unsupported", true),
+    ];
+    for (target, code, expected) in rows {
+        let subject = Subject::Target(target.name.clone());
+        let report = |conditions| {
+            Report { at: at(NOW), health: Health::Ok, targets: vec![target.clone()], conditions }
+        };
+        let plain = report(Vec::new());
+        assert_eq!(is_told(&plain, &subject, code), expected, "{code}: {:?}", target.check);
+        assert!(is_told(&plain, &Subject::App, code), "{code}");
+        let corrupt = report(vec![corrupt("text".to_owned())]);
+        assert!(!is_told(&corrupt, &subject, STUCK) && !is_told(&corrupt, &Subject::App, STUCK));
+    }
+}

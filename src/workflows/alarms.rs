@@ -1,7 +1,10 @@
 //! Looks how it stands with the targets, and tells what has changed: a condition is told of when it begins, when it worsens
 //! and when it is over, and daily meanwhile; once, by whichever process records the change.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
@@ -59,9 +62,9 @@ async fn look(
     invalid: &[String],
     now: Timestamp,
 ) -> Result<(), RecordsError> {
+    let began = ports.clock.elapsed();
     let Standing { alarms, unreadable } = ports.alarms.alarms().await?;
     let mut report = report(ports, targets, invalid, now).await?;
-    let began = ports.clock.elapsed();
     if let [first, ..] = unreadable.as_slice() {
         let corrupt =
             corrupt(format!("{} alarms cannot be read, such as: {}", unreadable.len(), first.error));
@@ -88,11 +91,11 @@ async fn look(
 
 /// The letters are posted first, prepared: they are carried only if the change is recorded. So whoever dies in between
 /// leaves nothing untold that stands.
-async fn tell(ports: &Ports, change: &Alarm, began: std::time::Duration) -> Result<(), RecordsError> {
+async fn tell(ports: &Ports, change: &Alarm, began: Duration) -> Result<(), RecordsError> {
     post_notice(ports, &Notice::alarm(change), None).await?;
     let took = ports.clock.elapsed().saturating_sub(began);
     if SignedDuration::try_from(took).is_ok_and(|took| took > PREPARED / 2) {
-        // It stood still meanwhile, and its letters may have been given up. The next look tells it.
+        // It stood still: what it saw is old, and its letters may have been given up. The next look tells it.
         return Ok(());
     }
     if ports.alarms.record_alarm(change).await? {
@@ -108,11 +111,20 @@ fn log(Alarm { subject, change, condition, since, .. }: &Alarm) {
     let level = level.as_str();
     match change {
         Change::Raised | Change::Worsened | Change::Reminded => tracing::error!(
-            target.name = target, alarm.code = %code, alarm.level = level, alarm.since = %since, alarm.text = text,
-            alarm.remedy = remedy, "alarm {}", change.as_str()
+            target.name = target,
+            alarm.code = %code,
+            alarm.level = level,
+            alarm.since = %since,
+            alarm.text = text,
+            alarm.remedy = remedy,
+            "alarm {}", change.as_str()
         ),
         Change::Resolved => tracing::info!(
-            target.name = target, alarm.code = %code, alarm.level = level, alarm.since = %since, alarm.text = text,
+            target.name = target,
+            alarm.code = %code,
+            alarm.level = level,
+            alarm.since = %since,
+            alarm.text = text,
             "alarm {}", change.as_str()
         ),
     }

@@ -8,8 +8,8 @@ use std::{
 
 use apim_dr::{
     domain::{
-        Answer, AzureError, BlobLook, BlobRef, Concerns, ContainerRef, Continuation, Plan, RequestIds,
-        Secret, Seen, ServiceId, ServiceStatus,
+        Answer, AzureError, BlobLook, BlobRef, Concerns, ContainerRef, Continuation, HookName, Notice, Plan,
+        Recipient, RequestIds, Secret, Seen, ServiceId, ServiceStatus,
     },
     emulator::accounts,
     ports::{
