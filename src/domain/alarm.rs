@@ -114,29 +114,30 @@ impl Alarm {
     }
 }
 
-/// What is to be told by a report, where the `alarms` stand so. What cannot be read changes nothing: an alarm is over
-/// only if the report would say so if it were not. `is_complete`: the report has all targets that somebody configured, so
-/// that the others are gone.
+/// What is to be told by a report, where the `alarms` stand so. An alarm is over only if the report would say so if it
+/// were not: while nobody can tell, it stands. `is_complete`: the report has all targets that somebody configured, so that
+/// the others are gone.
 pub fn changes(alarms: &[Alarm], report: &Report, is_complete: bool) -> Vec<Alarm> {
     let mut changes = Vec::new();
     let app = (Subject::App, report.conditions.as_slice());
     let targets = report.targets.iter();
     let targets = targets.map(|target| (Subject::Target(target.name.clone()), target.conditions.as_slice()));
-    for (subject, conditions) in [app].into_iter().chain(targets) {
-        for condition in conditions {
-            let last = alarms.iter().find(|last| last.is_of(&subject, &condition.code));
-            changes.extend(Alarm::next(&subject, last, Some(condition), report.at));
-        }
-        let over = alarms.iter().filter(|last| last.subject == subject);
-        let over = over.filter(|last| !conditions.iter().any(|seen| seen.code == last.condition.code));
-        let over = over.filter(|last| is_told(report, &subject, &last.condition.code));
-        changes.extend(over.filter_map(|last| Alarm::next(&subject, Some(last), None, report.at)));
+    let seen: Vec<_> = [app].into_iter().chain(targets).collect();
+    for (subject, condition) in seen.iter().flat_map(|(subject, all)| all.iter().map(move |it| (subject, it)))
+    {
+        let last = alarms.iter().find(|last| last.is_of(subject, &condition.code));
+        changes.extend(Alarm::next(subject, last, Some(condition), report.at));
     }
-    let is_gone = |subject: &Subject| {
-        subject.target().is_some_and(|name| !report.targets.iter().any(|target| target.name == *name))
-    };
-    let gone = alarms.iter().filter(|last| is_complete && is_gone(&last.subject));
-    changes.extend(gone.filter_map(|last| Alarm::next(&last.subject, Some(last), None, report.at)));
+    for last in alarms.iter().filter(|last| last.stands()) {
+        let Alarm { subject, condition, .. } = last;
+        let of = seen.iter().find(|(known, _)| known == subject);
+        if of.is_some_and(|(_, all)| all.iter().any(|seen| seen.code == condition.code)) {
+            continue;
+        }
+        let is_over = if of.is_some() { is_told(report, subject, &condition.code) } else { is_complete };
+        let condition = (!is_over).then_some(condition);
+        changes.extend(Alarm::next(subject, Some(last), condition, report.at));
+    }
     changes
 }
 
@@ -200,6 +201,12 @@ mod tests {
         let alarm = last(Change::Raised, Level::Warning);
         let report = Report { at: at(200), health: Health::Ok, targets: Vec::new(), conditions: Vec::new() };
         assert_eq!(changes(std::slice::from_ref(&alarm), &report, false), []);
+        let days_later = Report { at: at(100 + DAY), ..report.clone() };
+        let reminded = changes(std::slice::from_ref(&alarm), &days_later, false);
+        assert_eq!(
+            reminded,
+            [Alarm { seq: 4, change: Change::Reminded, at: at(100 + DAY), ..alarm.clone() }]
+        );
         let over = changes(std::slice::from_ref(&alarm), &report, true);
         assert_eq!(over, [Alarm { seq: 4, change: Change::Resolved, at: at(200), ..alarm.clone() }]);
         assert_eq!(changes(&over, &report, true), []);
