@@ -248,7 +248,6 @@ fn hides(unread: &str, code: &str) -> bool {
 }
 
 #[cfg(test)]
-
 #[cfg(test)]
 #[path = "condition_tests.rs"]
 mod tests;

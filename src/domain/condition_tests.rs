@@ -357,8 +357,11 @@ fn a_condition_is_over_only_if_what_it_is_seen_by_could_be_read() {
     ];
     for (target, code, expected) in rows {
         let subject = Subject::Target(target.name.clone());
-        let report = |conditions| {
-            Report { at: at(NOW), health: Health::Ok, targets: vec![target.clone()], conditions }
+        let report = |conditions| Report {
+            at: at(NOW),
+            health: Health::Ok,
+            targets: vec![target.clone()],
+            conditions,
         };
         let plain = report(Vec::new());
         assert_eq!(is_told(&plain, &subject, code), expected, "{code}: {:?}", target.check);
