@@ -32,7 +32,10 @@ pub(super) async fn record(ports: &Ports, entry: Entry, event: Event) -> Result<
         id,
         source,
     })? {
-        Appended::Written => Ok(written_after(ports, &entry, next).await),
+        Appended::Written => {
+            tell_start(ports, &entry, &next).await;
+            Ok(written(ports, next).await)
+        }
         Appended::Taken => Ok(Step { next: Next::At(ports.azure.now()), operation: entry.operation }),
     }
 }
@@ -88,7 +91,10 @@ async fn write_answer(
     }
     let next = then(ports, newest, Event::Answered { attempt, answer: answer.clone() })?;
     match ports.journal.append(&next).await.map_err(failed)? {
-        Appended::Written => Ok(Ok(written_after(ports, newest, next).await)),
+        Appended::Written => {
+            tell_start(ports, newest, &next).await;
+            Ok(Ok(written(ports, next).await))
+        }
         Appended::Taken => Ok(Err(last(ports, id).await?.ok_or(Error::NotFound(id))?)),
     }
 }
@@ -106,12 +112,11 @@ pub(super) async fn record_kept_answer(ports: &Ports, entry: &Entry) -> Result<O
     Ok(None)
 }
 
-/// The entry after `before` stands.
-async fn written_after(ports: &Ports, before: &Entry, entry: Entry) -> Step {
+/// `entry`, after `before`, stands: if it is the first that says so, Azure took the operation.
+async fn tell_start(ports: &Ports, before: &Entry, entry: &Entry) {
     if before.operation.phase != Phase::Running && entry.operation.phase == Phase::Running {
-        Box::pin(post_started(ports, &entry)).await;
+        Box::pin(post_started(ports, entry)).await;
     }
-    written(ports, entry).await
 }
 
 async fn written(ports: &Ports, entry: Entry) -> Step {
