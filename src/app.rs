@@ -15,9 +15,10 @@ use tracing::Instrument;
 use crate::{
     azure::{Arm, BlobReader, Storage, storage_advice},
     domain::{Concerns, OperationId, Report, Schedule, Target, later},
+    hooks::{Limits, Messenger},
     keys::StateKey,
     payload::RestorePolicy,
-    ports::{Clock, NoHooks, Ports, RecordsError},
+    ports::{Clock, Ports, RecordsError},
     records::{Location, Records},
     settings::{Problem, RecordsPlace, Settings},
     workflows::{self, Agenda, Courier, Driver, Due, Lookout, Next, Pruner, Step, Swept, Watch},
@@ -84,6 +85,7 @@ impl App {
         let records = Records::open(&location, settings.state_key.clone()).await.map_err(not_opened)?;
         let key = records.state_key().clone();
         let records = Arc::new(records);
+        let messenger = Messenger::new(settings.hooks.clone(), Limits::default(), clock.clone());
         let ports = Ports {
             clock,
             inspection: azure.clone(),
@@ -93,7 +95,7 @@ impl App {
             alarms: records.clone(),
             outbox: records.clone(),
             journal: records,
-            hooks: Arc::new(NoHooks),
+            hooks: Arc::new(messenger),
             concerns: Concerns::new(&settings.targets),
             deadlines: settings.deadlines,
             settle: settings.settle,

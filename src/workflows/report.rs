@@ -31,8 +31,6 @@ pub async fn report(
     // Collected before: a stream that has the closure in its type is not known to be `Send`.
     let reads: Vec<_> = targets.iter().map(|target| of_target(ports, target, &operations, now)).collect();
     let mut reports: Vec<_> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
-    let read: Vec<_> = targets.iter().map(|target| of_target(ports, target, &operations, now)).collect();
-    let mut reports: Vec<_> = stream::iter(read).buffered(AT_ONCE).try_collect().await?;
     for report in &mut reports {
         report.conditions = conditions(report, now);
         report.health = Health::of(&report.conditions);

@@ -22,7 +22,7 @@ const RULE: &[(&str, &[&str])] = &[
     ("hooks", &["domain", "ports", "view"]),
     ("clock", &["domain", "ports"]),
     ("settings", &["azure", "domain", "hooks", "keys", "payload", "ports"]),
-    ("app", &["azure", "domain", "keys", "payload", "ports", "records", "settings", "workflows"]),
+    ("app", &["azure", "domain", "hooks", "keys", "payload", "ports", "records", "settings", "workflows"]),
     ("status_page", &["domain", "view"]),
     ("triggers", &["app", "domain", "metrics", "payload", "settings", "status_page", "view", "workflows"]),
     ("serve", &["app", "triggers"]),

@@ -32,8 +32,6 @@ pub(super) fn order(kind: Kind, fields: &serde_json::Value) -> (Plan, Credential
     let parsed = payload::parse(kind, body.as_bytes(), &RestorePolicy::default(), &[]).unwrap();
     let Order { plan, credentials, .. } =
         parsed.payload.into_order(&apim_dr::domain::CallbackHosts::default()).unwrap();
-    (plan, credentials)
-    let Order { plan, credentials, .. } = parsed.payload.into_order().unwrap();
     (
         plan,
         Credentials { callback: Some(Callback::Url(Secret::new("https://example.com/end"))), ..credentials },
