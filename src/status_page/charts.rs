@@ -55,7 +55,7 @@ fn part(of: i64, whole: i64) -> i64 {
 pub(super) struct Bars {
     title: &'static str,
     pub(super) desc: String,
-    bars: Vec<Bar>,
+    all: Vec<Bar>,
     width: usize,
     /// The height of the usual value.
     mark: Option<u64>,
@@ -100,7 +100,7 @@ impl Bars {
             (point.size_bytes, format!("{}: {}", point.at.strftime("%Y-%m-%d"), size(point.size_bytes)))
         };
         let all: Vec<_> = target.sizes[newest..].iter().map(bar).collect();
-        Self::new("Sizes of the recovery points, oldest first", &all, None, |bytes| size(bytes))
+        Self::new("Sizes of the recovery points, oldest first", &all, None, size)
     }
 
     /// None with fewer than two: there is nothing to compare.
@@ -131,7 +131,7 @@ impl Bars {
         Some(Self {
             title,
             desc,
-            bars: all.iter().enumerate().map(bar).collect(),
+            all: all.iter().enumerate().map(bar).collect(),
             width: all.len().max(FEWEST) * STEP - 2,
             mark: usual.filter(|usual| *usual <= longest).map(|usual| HEIGHT - height(usual)),
         })
@@ -168,9 +168,9 @@ mod tests {
         assert_eq!(sizes.desc, "between 4.8 MiB and 5 MiB");
         let durations = Bars::durations(&report.targets[0]).unwrap();
         assert_eq!(durations.desc, "between 34 min and 44 min; usually 39 min (dashed)");
-        assert_eq!((durations.bars.len(), durations.mark), (30, Some(7)));
-        assert!(durations.bars.iter().all(|bar| bar.y + bar.height == HEIGHT));
-        let last = durations.bars.last().unwrap();
+        assert_eq!((durations.all.len(), durations.mark), (30, Some(7)));
+        assert!(durations.all.iter().all(|bar| bar.y + bar.height == HEIGHT));
+        let last = durations.all.last().unwrap();
         assert_eq!((last.height, last.title.as_str()), (43, "2026-11-22: 34 min"));
         assert!(Bars::sizes(&report.targets[2]).is_none());
     }

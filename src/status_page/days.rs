@@ -27,7 +27,7 @@ pub(super) struct Days {
     pub(super) summary: String,
     pub(super) first: Date,
     pub(super) last: Date,
-    days: Vec<Day>,
+    all: Vec<Day>,
     height: u8,
 }
 
@@ -51,12 +51,12 @@ impl Days {
         let counts: Vec<_> = counts.map(|(cell, word)| format!("{} {word}", count(cell))).collect();
         let summary = format!("Backups by day: {}", counts.join(", "));
         let height = if days.iter().any(|day| day.mark.is_some()) { 24 } else { 12 };
-        Self { title: summary.clone(), desc: None, summary, first, last, days, height }
+        Self { title: summary.clone(), desc: None, summary, first, last, all: days, height }
     }
 
     /// For a page that has room for it: which days were not ok, for who cannot see the cells.
     pub(super) fn described(mut self) -> Self {
-        let not_ok = self.days.iter().filter(|day| !matches!(day.cell, "o" | "n") || day.mark.is_some());
+        let not_ok = self.all.iter().filter(|day| !matches!(day.cell, "o" | "n") || day.mark.is_some());
         let titles: Vec<_> = not_ok.map(|day| day.title.as_str()).collect();
         self.desc = Some(titles.join("; "));
         self
@@ -127,7 +127,7 @@ mod tests {
         let titles = |at: usize| {
             let days = Days::new(&report.targets[at], report.at);
             let lines: Vec<_> = days
-                .days
+                .all
                 .iter()
                 .map(|day| format!("{} {} {}", day.cell, day.mark.unwrap_or("-"), day.title))
                 .collect();
@@ -168,7 +168,7 @@ mod tests {
         ");
         let healthy = Days::new(&report.targets[0], report.at);
         assert_eq!(healthy.summary, "Backups by day: 30 ok");
-        assert_eq!(healthy.days[25].title, "18 Nov ok, drill ok");
+        assert_eq!(healthy.all[25].title, "18 Nov ok, drill ok");
         let bare = Days::new(&report.targets[2], report.at);
         assert_eq!((bare.summary.as_str(), bare.height), ("Backups by day: 30 missed", 12));
     }

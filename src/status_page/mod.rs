@@ -50,13 +50,8 @@ struct Frame {
 }
 
 impl Frame {
-    fn style(&self) -> &'static str {
-        STYLE
-    }
-
-    fn script(&self) -> &'static str {
-        SCRIPT
-    }
+    const STYLE: &str = STYLE;
+    const SCRIPT: &str = SCRIPT;
 
     /// The shape of the health and its colour, without a second request.
     fn icon(&self) -> &'static str {

@@ -71,13 +71,11 @@ async fn report(app: &App, uri: &Uri) -> Page {
     };
     let name = name.parse::<TargetName>().ok();
     let found = report.targets.iter().find(|target| Some(&target.name) == name.as_ref());
-    Ok(match found {
-        Some(target) => (StatusCode::OK, status_page::target(&report, target)),
-        None => {
-            let text = "No target of this name is configured.";
-            (StatusCode::NOT_FOUND, status_page::notice("There is no such target", text, report.at))
-        }
-    })
+    if let Some(target) = found {
+        return Ok((StatusCode::OK, status_page::target(&report, target)));
+    }
+    let text = "No target of this name is configured.";
+    Ok((StatusCode::NOT_FOUND, status_page::notice("There is no such target", text, report.at)))
 }
 
 async fn operation(app: &App, id: &str) -> Page {
@@ -86,13 +84,11 @@ async fn operation(app: &App, id: &str) -> Page {
         Ok(id) => workflows::entries(app.ports(), id).await?,
         Err(_) => Vec::new(),
     };
-    Ok(match status_page::operation(&entries, now) {
-        Some(html) => (StatusCode::OK, html),
-        None => {
-            let text = "The records have no operation of this id. What is long over is pruned from them.";
-            (StatusCode::NOT_FOUND, status_page::notice("There is no such operation", text, now))
-        }
-    })
+    if let Some(html) = status_page::operation(&entries, now) {
+        return Ok((StatusCode::OK, html));
+    }
+    let text = "The records have no operation of this id. What is long over is pruned from them.";
+    Ok((StatusCode::NOT_FOUND, status_page::notice("There is no such operation", text, now)))
 }
 
 /// Nobody keeps what is told here, frames it, or learns its address.

@@ -113,8 +113,9 @@ fn well(now: Timestamp) -> TargetReport {
         (0..30).map(|day| run(RunKind::Backup, "sampleapim", due(day), 34 + day * 7 % 11)).collect();
     let drill = run(RunKind::Drill, "sampleapim-drill", due(4) + SignedDuration::from_hours(7), 41);
     history.insert(4, drill.clone());
-    let sizes =
-        (0..30).rev().map(|day| PointSize { at: due(day), size_bytes: 5_242_880 - 4096 * day as u64 });
+    let sizes = (0..30)
+        .rev()
+        .map(|day| PointSize { at: due(day), size_bytes: 5_242_880 - 4096 * day.unsigned_abs() });
     TargetReport {
         newest: Some(newest("sampleapim-20261122T010000Z", due(0), now)),
         points: PointCounts { restorable: 30, unverified: 1, expired: 4 },
