@@ -1,8 +1,9 @@
-//! The report as metrics, in the text format of OpenMetrics 1.0, which Prometheus and its kin read.
+//! The report as metrics, in the text format of `OpenMetrics` 1.0, which Prometheus and its kin read.
 //!
 //! Gauges only, each made from the report alone: nothing is counted in memory, so a restart changes nothing and every
 //! replica tells the same.
 
+use jiff::Timestamp;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{family::Family, gauge::Gauge},
@@ -187,8 +188,8 @@ impl Metrics {
         };
         set(&self.health, Some(health));
         target.conditions.iter().for_each(|condition| self.condition(&of, condition));
-        set(&self.last_success, target.last_success.map(|at| at.as_second()));
-        set(&self.next_run, target.next_run.map(|at| at.as_second()));
+        set(&self.last_success, target.last_success.map(Timestamp::as_second));
+        set(&self.next_run, target.next_run.map(Timestamp::as_second));
         set(&self.missed, Some(whole(target.missed.len())));
         set(&self.rpo, Some(target.rpo_seconds));
         let newest = target.newest.as_ref();
@@ -277,7 +278,8 @@ mod tests {
     fn a_parser_that_is_not_ours_reads_every_value() {
         let report = samples::report();
         let values = read(&text(&report));
-        insta::assert_snapshot!(values.iter().map(|(name, value)| format!("{name} {value}\n")).collect::<String>(), @r"
+        let values: Vec<_> = values.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        insta::assert_snapshot!(values.join("\n"), @r"
         apim_dr_backup_last_success_timestamp_seconds instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,target=shop-europe 1795140000
         apim_dr_backup_last_success_timestamp_seconds instance=sampleapim,target=primary 1795311300
         apim_dr_build_info version=0.1.0 1

@@ -90,7 +90,7 @@ fn text(report: &Report, whole: bool, table: &dyn Fn() -> Table) -> String {
         overview.add_row(row(target));
     }
     if !report.targets.is_empty() {
-        text += &format!("\n\n{}", lines(&overview));
+        let _ = write!(text, "\n\n{}", lines(&overview));
     }
     let of_app = (!report.conditions.is_empty()).then(|| ("the app".to_owned(), &report.conditions));
     let of_targets = report.targets.iter().filter(|target| !target.conditions.is_empty());
@@ -238,8 +238,8 @@ fn standby(standby: &StandbyReport) -> String {
         Some(ReadinessVerdict::NotReady) => "not ready",
     };
     let reasons = standby.readiness.iter().flat_map(|readiness| &readiness.reasons);
-    let reasons: String = reasons.map(|reason| format!("\n{}\n-> {}", reason.text, reason.remedy)).collect();
-    format!("{}: {verdict}{reasons}", standby.service.name)
+    let told = format!("{}: {verdict}", standby.service.name);
+    reasons.fold(told, |told, reason| format!("{told}\n{}\n-> {}", reason.text, reason.remedy))
 }
 
 fn drill(drill: &DrillReport) -> String {

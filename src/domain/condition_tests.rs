@@ -80,7 +80,7 @@ fn open(deadline: i64) -> Progress {
     }
 }
 
-fn standby(verdict: Option<ReadinessVerdict>) -> Option<StandbyReport> {
+fn standby(verdict: Option<ReadinessVerdict>) -> StandbyReport {
     let reason = ReadinessReason {
         severity: Impact::Breaks,
         text: "it has another tier".to_owned(),
@@ -88,7 +88,7 @@ fn standby(verdict: Option<ReadinessVerdict>) -> Option<StandbyReport> {
         of_points: false,
     };
     let readiness = verdict.map(|verdict| Readiness { verdict, reasons: vec![reason] });
-    Some(StandbyReport { service: plan("sampleapim-standby").service, readiness })
+    StandbyReport { service: plan("sampleapim-standby").service, readiness }
 }
 
 fn sizes(all: &[u64]) -> Vec<PointSize> {
@@ -100,14 +100,14 @@ fn told(target: &TargetReport) -> Vec<String> {
     conditions(target, at(NOW)).into_iter().map(word).collect()
 }
 
+fn with(change: &dyn Fn(&mut TargetReport)) -> TargetReport {
+    let mut target = target();
+    change(&mut target);
+    target
+}
+
 #[test]
-fn each_condition_is_told_and_its_neighbour_is_not() {
-    let with = |change: &dyn Fn(&mut TargetReport)| {
-        let mut target = target();
-        change(&mut target);
-        target
-    };
-    let check = |finding: Finding| Some(CheckReport { at: at(NOW), findings: vec![finding] });
+fn of_recovery_points_and_runs_each_condition_is_told_and_its_neighbour_is_not() {
     let rpo = |age| with(&move |it| it.newest = Some(point(age)));
     let ended = |phase| with(&move |it| it.history.insert(0, run(phase, NOW - 10)));
     let rows: Vec<(TargetReport, &[&str])> = vec![
@@ -143,7 +143,7 @@ fn each_condition_is_told_and_its_neighbour_is_not() {
         (with(&|it| it.history.insert(0, Run { kind: RunKind::Drill, ..run(Phase::Failed, NOW - 10) })), &[]),
         (
             with(&|it| {
-                it.history.insert(0, Run { kind: RunKind::SafetyBackup, ..run(Phase::Failed, NOW - 10) })
+                it.history.insert(0, Run { kind: RunKind::SafetyBackup, ..run(Phase::Failed, NOW - 10) });
             }),
             &[],
         ),
@@ -182,6 +182,16 @@ fn each_condition_is_told_and_its_neighbour_is_not() {
             }),
             &["critical point.expiring: the newest verified recovery point, apimbackup, has expired"],
         ),
+    ];
+    for (target, expected) in rows {
+        assert_eq!(told(&target), expected);
+    }
+}
+
+#[test]
+fn of_all_else_each_condition_is_told_and_its_neighbour_is_not() {
+    let check = |finding: Finding| Some(CheckReport { at: at(NOW), findings: vec![finding] });
+    let rows: Vec<(TargetReport, &[&str])> = vec![
         (with(&|it| it.in_progress = vec![open(NOW - 600)]), &[]),
         (
             with(&|it| it.in_progress = vec![open(NOW), open(NOW - 601)]),
@@ -189,10 +199,10 @@ fn each_condition_is_told_and_its_neighbour_is_not() {
                 "warning operation.stuck: the restore of sampleapim-standby is Running past its deadline: runs in Azure",
             ],
         ),
-        (with(&|it| it.standby = standby(None)), &[]),
-        (with(&|it| it.standby = standby(Some(ReadinessVerdict::AtRisk))), &[]),
+        (with(&|it| it.standby = Some(standby(None))), &[]),
+        (with(&|it| it.standby = Some(standby(Some(ReadinessVerdict::AtRisk)))), &[]),
         (
-            with(&|it| it.standby = standby(Some(ReadinessVerdict::NotReady))),
+            with(&|it| it.standby = Some(standby(Some(ReadinessVerdict::NotReady)))),
             &[
                 "critical standby.not-ready: a fail-over to sampleapim-standby would not work: it has another tier",
             ],
@@ -203,7 +213,7 @@ fn each_condition_is_told_and_its_neighbour_is_not() {
         ),
         (
             with(&|it| {
-                it.check = check(Finding::blocks("tier.unsupported", "it is StandardV2", "take another"))
+                it.check = check(Finding::blocks("tier.unsupported", "it is StandardV2", "take another"));
             }),
             &["warning blocked.tier.unsupported: the next backup cannot work: it is StandardV2"],
         ),
@@ -263,6 +273,9 @@ fn a_failure_is_told_with_the_remedy_that_is_known_of_it() {
     assert_eq!(remedy(&target), "give it the role");
 }
 
+/// Since when the schedule is known, what ended, when it is looked at, and what was missed.
+type Missing<'a> = (Option<&'a str>, Vec<Run>, &'a str, &'a [&'a str]);
+
 #[test]
 fn an_instant_is_missed_if_no_backup_succeeded_by_its_deadline() {
     let schedule = "0 0 1 * * *".parse().unwrap();
@@ -275,7 +288,7 @@ fn an_instant_is_missed_if_no_backup_succeeded_by_its_deadline() {
     let ok = |opened, closed| ended(Phase::Succeeded, opened, closed);
     let no = |opened, closed| ended(Phase::Failed, opened, closed);
     let since = Some("2026-11-19T12:00:00Z");
-    let rows: [(Option<&str>, Vec<Run>, &str, &[&str]); 11] = [
+    let rows: [Missing<'_>; 11] = [
         // Nobody knows since when.
         (None, vec![], "2026-11-21T12:00:00Z", &[]),
         (since, vec![], "2026-11-20T06:59:59Z", &[]),
@@ -338,7 +351,7 @@ fn a_condition_is_over_only_if_what_it_is_seen_by_could_be_read() {
     let unreadable = || TargetReport { unreadable: vec!["one".to_owned()], ..target() };
     let ready = Readiness { verdict: ReadinessVerdict::Ready, reasons: Vec::new() };
     let firewall = "blocked.account.firewall";
-    let rows = [
+    let rows = vec![
         (target(), "rpo", true),
         (unreadable(), "rpo", false),
         (unreadable(), CORRUPT, false),

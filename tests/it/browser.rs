@@ -1,4 +1,4 @@
-//! The status page in a real browser, spoken to as WebDriver says (W3C): whether it fits, in both colour schemes, without
+//! The status page in a real browser, spoken to as `WebDriver` says (W3C): whether it fits, in both colour schemes, without
 //! its script, and by keyboard alone.
 
 use std::{
@@ -90,7 +90,8 @@ impl Browser {
             _profile: profile,
         };
         let started = browser.post("", json!({ "capabilities": { "alwaysMatch": capabilities } })).await;
-        browser.session += &format!("/{}", started["sessionId"].as_str().expect("a session"));
+        browser.session.push('/');
+        browser.session.push_str(started["sessionId"].as_str().expect("a session"));
         Some(browser)
     }
 
@@ -112,7 +113,7 @@ impl Browser {
         self.call(Method::POST, path, Some(body)).await
     }
 
-    /// A command of the DevTools protocol.
+    /// A command of the `DevTools` protocol.
     async fn tell(&self, command: &str, parameters: Value) {
         self.post("/goog/cdp/execute", json!({ "cmd": command, "params": parameters })).await;
     }

@@ -198,8 +198,11 @@ const FIREWALL: &str = "blocked.account.firewall";
 async fn changes(world: &World, code: &str) -> Vec<Alarm> {
     let mut changes = Vec::new();
     let subject = Subject::Target(target().name);
-    while let Some(alarm) = world.records.alarm(&subject, code, changes.len() as u32 + 1).await.unwrap() {
-        changes.push(alarm);
+    for seq in 1.. {
+        match world.records.alarm(&subject, code, seq).await.unwrap() {
+            Some(alarm) => changes.push(alarm),
+            None => break,
+        }
     }
     changes
 }
