@@ -194,11 +194,16 @@ impl App {
         self.tasks.spawn(task.in_current_span());
     }
 
+    /// Carries the letters that are due.
+    pub async fn deliver(&self) {
+        self.courier.deliver(self.ports()).await;
+    }
+
     /// Raises and resolves alarms, and carries the letters that are due.
     async fn tell(&self) {
         let ports = self.ports();
         self.lookout.look(ports, self.targets(), &self.invalid_targets).await;
-        self.courier.deliver(ports).await;
+        self.deliver().await;
     }
 
     /// The timer trigger fires; `next` is the instant that its status names. Opens the slots that are due, and takes

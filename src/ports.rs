@@ -19,7 +19,7 @@ use crate::domain::{
 
 pub use inspection::Inspection;
 pub use telling::{
-    Alarms, Delivery, Hooks, Letters, NoHooks, NotDelivered, Outbox, Standing, Taken, UnreadAlarm, Waiting,
+    Alarms, Delivery, Hooks, Letters, NotDelivered, Outbox, Standing, Taken, UnreadAlarm, Waiting,
 };
 
 /// Everything a workflow may touch.

@@ -10,7 +10,7 @@ use super::{
     args::Output,
     exit::Exit,
     follow::{Lines, Progress},
-    open, print, story,
+    open, print, screen, story,
 };
 use crate::{
     app::App,
@@ -46,6 +46,7 @@ pub(super) async fn backup(settings: &Settings, output: Output) -> anyhow::Resul
         eprintln!("interrupted; what was started goes on. See it: apim-dr operations list");
         return Ok(Exit::Interrupted);
     };
+    screen::waiting("telling whoever wants to know", app.deliver()).await;
     for (target, ended) in app.targets().iter().zip(&ended) {
         match ended {
             Ok(operation) if output == Output::Table => {

@@ -155,13 +155,15 @@ pub enum Recipient {
     Callback(Callback),
 }
 
+/// What is no hook's name, because of its dot.
+const CALLBACK: &str = ".callback";
+
 impl Recipient {
     /// Tells those of one notice apart.
     pub fn name(&self) -> &str {
         match self {
             Self::Hook(name) => name.as_str(),
-            // No hook's name has a dot.
-            Self::Callback(_) => ".callback",
+            Self::Callback(_) => CALLBACK,
         }
     }
 }
@@ -204,6 +206,11 @@ impl LetterKey {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The name of its recipient, but for a dot.
+    pub fn recipient(&self) -> &str {
+        self.0.rsplit('.').next().unwrap_or_default()
     }
 }
 

@@ -90,6 +90,10 @@ impl Hooks for Messenger {
         wanting.map(|hook| hook.name.clone()).collect()
     }
 
+    fn knows(&self, name: &str) -> bool {
+        name == "callback" || self.settings.hooks.iter().any(|hook| hook.name.as_str() == name)
+    }
+
     async fn send(&self, notice: &Notice, to: &Recipient) -> Result<(), NotDelivered> {
         let (who, setting, message) = match to {
             Recipient::Hook(name) => {

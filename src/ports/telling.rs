@@ -102,22 +102,10 @@ pub trait Hooks: Debug + Send + Sync {
     /// The hooks that want to be told this.
     fn wanting(&self, notice: &Notice) -> Vec<HookName>;
 
+    /// Whether this process can tell a recipient of that name ([`Recipient::name`]): its settings may be others than those
+    /// of the process that posted the letter.
+    fn knows(&self, name: &str) -> bool;
+
     /// Tells one of them, once, in half a minute at most.
     async fn send(&self, notice: &Notice, to: &Recipient) -> Result<(), NotDelivered>;
-}
-
-/// Nobody is told.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoHooks;
-
-#[async_trait]
-impl Hooks for NoHooks {
-    fn wanting(&self, _: &Notice) -> Vec<HookName> {
-        Vec::new()
-    }
-
-    async fn send(&self, _: &Notice, _: &Recipient) -> Result<(), NotDelivered> {
-        // Another process may have some.
-        Err(NotDelivered { reason: "there are no hooks".to_owned(), lasting: false })
-    }
 }

@@ -54,6 +54,12 @@ impl Days {
         Self { title: summary.clone(), desc: None, summary, first, last, all: days, height }
     }
 
+    /// For a page that has no room: only the summary is told.
+    pub(super) fn brief(mut self) -> Self {
+        self.all.iter_mut().for_each(|day| day.title.clear());
+        self
+    }
+
     /// For a page that has room for it: which days were not ok, for who cannot see the cells.
     pub(super) fn described(mut self) -> Self {
         let not_ok = self.all.iter().filter(|day| !matches!(day.cell, "o" | "n") || day.mark.is_some());

@@ -23,7 +23,7 @@ pub(crate) fn overview(report: &Report) -> String {
     let cards = targets.into_iter().map(|target| Card {
         target,
         gauge: Gauge::age(target),
-        days: Days::new(target, report.at),
+        days: Days::new(target, report.at).brief(),
         figures: figures(target),
     });
     let app_health = Health::of(&report.conditions);

@@ -1,6 +1,7 @@
 //! One target, whole.
 
 use askama::Template;
+use jiff::Timestamp;
 
 use super::{
     Frame,
@@ -13,6 +14,8 @@ use crate::domain::{Progress, Report, Run, TargetReport};
 
 /// How many ended operations are shown without being asked for.
 const RECENT: usize = 10;
+/// How many more can be unfolded, and how many missed runs: of a schedule that fires all the time there are many.
+const OLDER: usize = 100;
 
 pub(crate) fn target(report: &Report, target: &TargetReport) -> String {
     let frame = Frame {
@@ -27,6 +30,7 @@ pub(crate) fn target(report: &Report, target: &TargetReport) -> String {
             .described(format!("The newest verified recovery point is {age} old; it may be {rpo} old (RPO)."))
     });
     let (recent, older) = target.history.split_at(target.history.len().min(RECENT));
+    let older = &older[..older.len().min(OLDER)];
     render(&Page {
         frame,
         target,
@@ -37,6 +41,8 @@ pub(crate) fn target(report: &Report, target: &TargetReport) -> String {
         sizes: Bars::sizes(target),
         recent,
         older,
+        more: target.history.len() - recent.len() - older.len(),
+        missed: &target.missed[..target.missed.len().min(OLDER)],
     })
 }
 
@@ -52,6 +58,9 @@ struct Page<'a> {
     sizes: Option<Bars>,
     recent: &'a [Run],
     older: &'a [Run],
+    /// How many are not shown at all.
+    more: usize,
+    missed: &'a [Timestamp],
 }
 
 struct Open<'a> {

@@ -103,6 +103,22 @@ fn a_page_of_twenty_targets_with_thirty_days_is_small() {
     assert!(size < 60_000, "{size} bytes");
     let size = target(&report, &report.targets[0]).len();
     assert!(size < 60_000, "{size} bytes");
+    // With trouble everywhere.
+    let troubled = samples::report().targets.remove(1);
+    let report = Report { targets: vec![troubled; 20], ..report };
+    let size = overview(&report).len();
+    assert!(size < 60_000, "{size} bytes");
+}
+
+#[test]
+fn a_target_that_is_backed_up_all_the_time_has_a_page_that_ends() {
+    let report = samples::report();
+    let mut often = report.targets[0].clone();
+    often.history = often.history.iter().cycle().take(3000).cloned().collect();
+    often.missed = vec![report.at; 1000];
+    let html = target(&report, &often);
+    assert!(html.contains("and 2890 before") && html.contains("and 900 before"));
+    assert!(html.len() < 120_000, "{} bytes", html.len());
 }
 
 #[test]

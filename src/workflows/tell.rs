@@ -114,8 +114,18 @@ impl Courier {
         }
         let now = ports.azure.now();
         let due = waiting.into_iter().filter(|waiting| is_due(waiting, now));
-        let tries = due.map(|waiting| async move {
-            match carry(ports, &waiting).await {
+        // What another process may know is its to try, for a day.
+        let is_ours = |waiting: &Waiting| ports.hooks.knows(waiting.key.recipient());
+        let due = due.map(|waiting| (is_ours(&waiting), waiting));
+        let due = due.filter(|(is_ours, waiting)| *is_ours || now.duration_since(waiting.at) >= PATIENCE);
+        let tries = due.map(|(is_ours, waiting)| async move {
+            let carried = if is_ours {
+                carry(ports, &waiting).await
+            } else {
+                let reason = "no hook of this name is configured".to_owned();
+                give_up(ports, &waiting.key, waiting.key.recipient(), reason).await
+            };
+            match carried {
                 Ok(()) => {}
                 Err(error @ RecordsError::Corrupt { .. }) => self.tell_unreadable(&error),
                 Err(error) => tracing::warn!(

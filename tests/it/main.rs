@@ -28,6 +28,7 @@ mod hooks;
 mod host;
 mod http;
 mod identity;
+mod log_fields;
 mod logged;
 mod looks;
 mod matrix;

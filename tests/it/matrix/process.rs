@@ -234,6 +234,10 @@ impl Hooks for Process {
         vec!["ops".parse().unwrap()]
     }
 
+    fn knows(&self, _: &str) -> bool {
+        true
+    }
+
     async fn send(&self, notice: &Notice, _: &Recipient) -> Result<(), NotDelivered> {
         let send = async {
             self.world.told.lock().unwrap().push(notice.id.clone());
