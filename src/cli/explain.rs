@@ -32,6 +32,18 @@ fn list(output: Output) -> anyhow::Result<Exit> {
     }
 }
 
+/// What ended a command, with what that means and what helps, where one thing is known of it.
+pub(super) fn told_with_remedy(error: &anyhow::Error) -> String {
+    let mut text = format!("error: {error:#}");
+    if let [known] = meanings(&text).as_slice()
+        && !text.contains(known.remedy)
+    {
+        // Writing to a string does not fail.
+        let _ = write!(text, "\n  cause        {}\n  remedy       {}", known.cause, known.remedy);
+    }
+    text
+}
+
 /// What somebody pasted, read as an error: its codes are found among its words. A message says which of a code's
 /// meanings it is; a code alone has them all.
 fn meanings(said: &str) -> Vec<&'static Explanation> {
@@ -101,6 +113,18 @@ mod tests {
 
     fn explained(said: &str) -> String {
         told(said, &meanings(said))
+    }
+
+    #[test]
+    fn an_error_that_ends_a_command_is_told_with_what_is_known_of_it() {
+        let told =
+            |text: &str| told_with_remedy(&anyhow::anyhow!(text.to_owned()).context("reading it failed"));
+        assert_snapshot!(told("403 AuthorizationFailed: no"), @r"
+        error: reading it failed: 403 AuthorizationFailed: no
+          cause        the caller may not do this to the service; a role that was just granted takes minutes to work
+          remedy       grant the caller the role API Management Service Operator Role on the service: it needs Microsoft.ApiManagement/service/read, backup/action, restore/action and operationresults/read
+        ");
+        assert_snapshot!(told("the disk is full"), @"error: reading it failed: the disk is full");
     }
 
     #[test]

@@ -52,6 +52,10 @@ pub async fn run(cli: Cli, settings: Settings, environment: &Environment) -> any
     }
     match dispatch(cli.command, settings, environment).await {
         Err(error) if error.is::<UsageError>() => Ok(Exit::usage(&error.to_string())),
+        Err(error) => {
+            eprintln!("{}", shown(&explain::told_with_remedy(&error)));
+            Ok(Exit::Failed)
+        }
         ended => ended,
     }
 }

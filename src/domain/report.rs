@@ -338,3 +338,56 @@ pub fn missed(
 fn as_text<T: fmt::Display, S: serde::Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::domain::samples;
+
+    /// Whether everything in a value is what the schema says of it.
+    fn check(value: &Value, schema: &Value, root: &Value) {
+        let named = |name: &str| &root["$defs"][name.rsplit('/').next().unwrap()];
+        let schema = schema["$ref"].as_str().map_or(schema, named);
+        if let Some(either) = schema["anyOf"].as_array() {
+            let some = either.iter().find(|it| it["type"] != "null").unwrap();
+            if !value.is_null() {
+                check(value, some, root);
+            }
+            return;
+        }
+        match value {
+            Value::Object(fields) => {
+                for (name, field) in fields {
+                    let known = &schema["properties"][name];
+                    assert!(!known.is_null(), "{name} is not in {schema}");
+                    check(field, known, root);
+                }
+                for name in schema["required"].as_array().into_iter().flatten() {
+                    assert!(fields.contains_key(name.as_str().unwrap()), "{name} is missing");
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| check(item, &schema["items"], root)),
+            _ => {
+                let of_type = match value {
+                    Value::Null => "null",
+                    Value::Bool(_) => "boolean",
+                    Value::Number(_) => "integer",
+                    _ => "string",
+                };
+                let told = &schema["type"];
+                let fits = told.as_str() == Some(of_type)
+                    || told.as_array().is_some_and(|types| types.iter().any(|it| it == of_type))
+                    || schema["oneOf"].is_array();
+                assert!(fits, "{value} is not {schema}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_json_of_a_report_is_what_its_schema_says() {
+        let schema = schemars::schema_for!(Report).to_value();
+        check(&serde_json::to_value(samples::report()).unwrap(), &schema, &schema);
+    }
+}

@@ -146,3 +146,20 @@ fn the_readmes_body_and_its_targets_are_taken() {
     let parsed = payload::parse(Kind::Backup, body.as_bytes(), &payload::RestorePolicy::default(), &[]);
     assert_eq!(parsed.unwrap().warnings, Vec::<String>::new());
 }
+
+#[test]
+fn the_readmes_hooks_are_taken() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let hooks = readme.split("```json\n").find(|text| text.contains("\"heartbeat\"")).unwrap();
+    let hooks = hooks.split("```").next().unwrap();
+    let secret = "bm90LWEtcmVhbC1zZWNyZXQtYnV0LWxvbmctZW5vdWdo";
+    let variables = [
+        ("APIM_DR_NOTIFY", hooks),
+        ("OPS_SLACK_URL", "https://hooks.example.com/ops"),
+        ("PRIMARY_PING_URL", "https://ping.example.com/primary"),
+        ("EVENTS_SECRET", secret),
+    ];
+    let pairs = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let settings = apim_dr::settings::Settings::read(&pairs.into_iter().collect());
+    assert_eq!((settings.hooks.hooks.len(), settings.problems), (3, vec![]));
+}

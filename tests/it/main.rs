@@ -45,6 +45,7 @@ mod replicas;
 mod retention;
 mod runbook;
 mod secrets;
+mod status_command;
 mod status_page;
 mod targets;
 mod tls;
