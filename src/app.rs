@@ -139,10 +139,7 @@ impl App {
             match app.driver.drive(id, until, |_| ()).await {
                 Some(Ok(Step { next: Next::Closed, .. })) => {
                     app.lookout.hurry();
-                    tokio::select! {
-                        () = app.tell() => {}
-                        () = app.driver.stopped() => {}
-                    }
+                    app.tell_until_stopped().await;
                 }
                 Some(Err(error)) => tracing::error!(
                     operation.id = %id,
@@ -166,14 +163,16 @@ impl App {
         let app = self.clone();
         let sweep = async move {
             app.open_due(None).await;
-            app.driver.sweep(linger).await
+            let swept = app.driver.sweep(linger).await;
+            if swept.as_ref().is_ok_and(|swept| swept.closed > 0) {
+                app.lookout.hurry();
+                // Within the invocation: under the host nobody may come back for minutes.
+                app.tell_until_stopped().await;
+            }
+            app.look_after();
+            swept
         };
-        let swept = self.in_background(sweep).await.unwrap_or_else(|| Ok(Swept::default()));
-        if swept.as_ref().is_ok_and(|swept| swept.closed > 0) {
-            self.lookout.hurry();
-        }
-        self.look_after();
-        swept
+        self.in_background(sweep).await.unwrap_or_else(|| Ok(Swept::default()))
     }
 
     /// Looks at the targets and prunes the records in the background, if nobody did today, and tells what there is to tell.
@@ -192,6 +191,13 @@ impl App {
             }
         };
         self.tasks.spawn(task.in_current_span());
+    }
+
+    async fn tell_until_stopped(&self) {
+        tokio::select! {
+            () = self.tell() => {}
+            () = self.driver.stopped() => {}
+        }
     }
 
     /// Carries the letters that are due.

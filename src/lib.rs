@@ -2,10 +2,8 @@
 //! followed to their real end.
 //!
 //! Direction: `main -> cli -> {demo, serve} -> triggers -> app -> workflows -> {ports, domain}`. `app`
-//! puts the adapters `azure`, `records` and `hooks` behind `ports`; `payload` and `view` turn what callers send
-//! and see from and into `domain`; `domain` and `emulator` import nothing of ours.
-//! puts the adapters `azure` and `records` behind `ports`; `payload`, `view` and `status_page` turn what
-//! callers send and see from and into `domain`; `domain` and `emulator` import nothing of ours.
+//! puts the adapters `azure`, `records` and `hooks` behind `ports`; `payload`, `view` and `status_page` turn
+//! what callers send and see from and into `domain`; `domain` and `emulator` import nothing of ours.
 //! `tests/it/architecture.rs` holds this.
 
 pub mod app;

@@ -198,11 +198,7 @@ impl Metrics {
         set(&self.size, newest.map(|point| i64::try_from(point.size_bytes).unwrap_or(i64::MAX)));
         set(&self.recovery_time, target.drill.as_ref().and_then(|drill| drill.rto_seconds));
         let points = target.points;
-        for (name, count) in [
-            ("restorable", points.restorable),
-            ("unverified", points.unverified),
-            ("expired", points.expired),
-        ] {
+        for (name, count) in [("restorable", points.restorable), ("unverified", points.unverified)] {
             self.points.get_or_create(&state(name)).set(whole(count));
         }
         for of_kind in [RunKind::Backup, RunKind::SafetyBackup, RunKind::Restore, RunKind::Drill] {
@@ -328,13 +324,10 @@ mod tests {
         apim_dr_recovery_point_restorable_until_timestamp_seconds instance=sampleapim,target=primary 1797901200
         apim_dr_recovery_point_size_bytes instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,target=shop-europe 5242880
         apim_dr_recovery_point_size_bytes instance=sampleapim,target=primary 5242880
-        apim_dr_recovery_points instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,state=expired,target=shop-europe 0
         apim_dr_recovery_points instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,state=restorable,target=shop-europe 18
         apim_dr_recovery_points instance=contoso-contoso-contoso-contoso-contoso-contoso-xy,state=unverified,target=shop-europe 0
-        apim_dr_recovery_points instance=legacyapim,state=expired,target=legacy 0
         apim_dr_recovery_points instance=legacyapim,state=restorable,target=legacy 0
         apim_dr_recovery_points instance=legacyapim,state=unverified,target=legacy 2
-        apim_dr_recovery_points instance=sampleapim,state=expired,target=primary 4
         apim_dr_recovery_points instance=sampleapim,state=restorable,target=primary 30
         apim_dr_recovery_points instance=sampleapim,state=unverified,target=primary 1
         apim_dr_recovery_time_seconds instance=sampleapim,target=primary 2520

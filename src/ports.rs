@@ -390,6 +390,8 @@ pub struct Ended {
     /// When its last attempt was; `None`: it had none.
     pub started: Option<Timestamp>,
     pub closed: Timestamp,
+    /// Account, container and name of the backup that it wrote or read, with slashes between.
+    pub blob: String,
     /// It was the safety backup of a restore.
     pub safety: bool,
     /// Why it failed.

@@ -38,6 +38,7 @@ pub(super) async fn status(args: &StatusArgs, settings: &Settings) -> anyhow::Re
         return show(&app, args).await;
     }
     loop {
+        // What cannot be read now may be in a moment.
         tokio::select! {
             shown = async {
                 if stdout().is_terminal() {
@@ -45,7 +46,11 @@ pub(super) async fn status(args: &StatusArgs, settings: &Settings) -> anyhow::Re
                     print_as_it_is("\x1b[H\x1b[2J")?;
                 }
                 show(&app, args).await
-            } => { shown?; }
+            } => {
+                if let Err(error) = shown {
+                    eprintln!("error: {error:#}");
+                }
+            }
             signal = tokio::signal::ctrl_c() => {
                 signal?;
                 return Ok(Exit::Interrupted);
@@ -65,6 +70,7 @@ async fn show(app: &App, args: &StatusArgs) -> anyhow::Result<Exit> {
     let mut report = screen::waiting("reading the records", app.report()).await?;
     if let Some(name) = &args.target {
         report.targets.retain(|target| target.name.as_str() == name);
+        report.conditions.clear();
         report.health = report.targets.iter().map(|target| target.health).max().unwrap_or(Health::Ok);
     }
     match args.output {
@@ -162,13 +168,7 @@ fn details(target: &TargetReport, table: &dyn Fn() -> Table) -> String {
     fact("schedule", Some(target.schedule.to_string()));
     fact("restorable", target.newest.as_ref().map(restorable));
     let points = target.points;
-    fact(
-        "points",
-        Some(format!(
-            "{} restorable, {} unverified, {} expired",
-            points.restorable, points.unverified, points.expired
-        )),
-    );
+    fact("points", Some(format!("{} restorable, {} unverified", points.restorable, points.unverified)));
     fact("takes", target.median_seconds.map(|median| format!("{} (median)", seconds(median))));
     for open in &target.in_progress {
         fact("open", Some(in_progress(open)));
@@ -346,7 +346,7 @@ mod tests {
          schedule    0 0 1 * * *
          restorable  until 2026-12-22T01:00:00Z, 5242880 bytes,
                      operation 01a200c4-6280-7000-8000-000000000000
-         points      30 restorable, 1 unverified, 4 expired
+         points      30 restorable, 1 unverified
          takes       39 minutes (median)
          standby     sampleapim-standby: ready
          drill       in sampleapim-drill: the last Succeeded

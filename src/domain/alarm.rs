@@ -9,6 +9,8 @@ use super::{Condition, Level, Report, TargetName, condition::is_told};
 
 /// How long an alarm stands until it is told of again.
 pub const REMINDER: SignedDuration = SignedDuration::from_hours(24);
+/// For how long nobody has told of an alarm of a target that is gone from everybody's settings.
+const FORGOTTEN: SignedDuration = SignedDuration::from_hours(25);
 
 /// Whose condition it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -115,8 +117,8 @@ impl Alarm {
 }
 
 /// What is to be told by a report, where the `alarms` stand so. An alarm is over only if the report would say so if it
-/// were not: while nobody can tell, it stands. `is_complete`: the report has all targets that somebody configured, so that
-/// the others are gone.
+/// were not: while nobody can tell, it stands. `is_complete`: the report has all targets that this process was given; the
+/// alarms of others end once nobody reminds of them.
 pub fn changes(alarms: &[Alarm], report: &Report, is_complete: bool) -> Vec<Alarm> {
     let mut changes = Vec::new();
     let app = (Subject::App, report.conditions.as_slice());
@@ -134,7 +136,12 @@ pub fn changes(alarms: &[Alarm], report: &Report, is_complete: bool) -> Vec<Alar
         if of.is_some_and(|(_, all)| all.iter().any(|seen| seen.code == condition.code)) {
             continue;
         }
-        let is_over = if of.is_some() { is_told(report, subject, &condition.code) } else { is_complete };
+        // Another process may have the target: then it reminds of what it sees.
+        let is_over = match of {
+            Some(_) => is_told(report, subject, &condition.code),
+            None if is_complete && report.at.duration_since(last.at) < FORGOTTEN => continue,
+            None => is_complete,
+        };
         let condition = (!is_over).then_some(condition);
         changes.extend(Alarm::next(subject, Some(last), condition, report.at));
     }
@@ -197,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_is_gone_ends_its_alarms_only_if_all_settings_could_be_read() {
+    fn a_target_that_is_gone_ends_its_alarms_if_nobody_tells_of_them_and_all_settings_could_be_read() {
         let alarm = last(Change::Raised, Level::Warning);
         let report = Report { at: at(200), health: Health::Ok, targets: Vec::new(), conditions: Vec::new() };
         assert_eq!(changes(std::slice::from_ref(&alarm), &report, false), []);
@@ -207,9 +214,13 @@ mod tests {
             reminded,
             [Alarm { seq: 4, change: Change::Reminded, at: at(100 + DAY), ..alarm.clone() }]
         );
-        let over = changes(std::slice::from_ref(&alarm), &report, true);
-        assert_eq!(over, [Alarm { seq: 4, change: Change::Resolved, at: at(200), ..alarm.clone() }]);
-        assert_eq!(changes(&over, &report, true), []);
+        // Another process may have it, and reminds of it every day.
+        let hours_later = |hours: i64| Report { at: at(100 + hours * 3600), ..report.clone() };
+        assert_eq!(changes(std::slice::from_ref(&alarm), &hours_later(24), true), []);
+        let end = hours_later(25);
+        let over = changes(std::slice::from_ref(&alarm), &end, true);
+        assert_eq!(over, [Alarm { seq: 4, change: Change::Resolved, at: end.at, ..alarm.clone() }]);
+        assert_eq!(changes(&over, &end, true), []);
     }
 
     #[test]

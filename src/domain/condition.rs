@@ -59,8 +59,10 @@ impl Condition {
     }
 }
 
-/// From which part of its RPO on the newest recovery point is at risk.
+/// Before this part of its RPO the newest recovery point is not at risk.
 const AT_RISK_PERCENT: i64 = 80;
+/// How long a backup is taken to last where none has ended yet.
+const USUAL: i64 = 3600;
 /// How long after its deadline an open operation is still let be: the driver skips it by itself.
 const GRACE: SignedDuration = SignedDuration::from_mins(10);
 /// With fewer sizes before nobody can say what is normal.
@@ -73,13 +75,15 @@ const SIZE_FACTOR: u64 = 2;
 pub fn conditions(target: &TargetReport, now: Timestamp) -> Vec<Condition> {
     let own = target.history.iter().find(|run| run.kind == RunKind::Backup && run.phase != Phase::Canceled);
     let mut all = Vec::new();
-    all.extend(recovery_point(target));
+    all.extend(recovery_point(target, now));
     all.extend(own.filter(|run| run.phase != Phase::Succeeded).map(|run| failed(target, run)));
     all.extend(missed(target));
     all.extend(expiring(target, now));
     all.extend(stuck(&target.in_progress, now));
     all.extend(standby(target));
-    let findings = target.check.iter().flat_map(|check| &check.findings);
+    // What blocked then did not block a backup that came later.
+    let check = target.check.as_ref().filter(|check| !has_succeeded_since(target, check.at));
+    let findings = check.iter().flat_map(|check| &check.findings);
     all.extend(findings.filter(|finding| finding.is_blocking()).map(blocked));
     all.extend(size(&target.sizes));
     if let [first, ..] = target.unreadable.as_slice() {
@@ -113,9 +117,14 @@ fn back_up(target: &TargetReport) -> String {
     format!("take a backup now: apim-dr backup --target {}", target.name)
 }
 
-fn recovery_point(target: &TargetReport) -> Option<Condition> {
+fn has_succeeded_since(target: &TargetReport, instant: Timestamp) -> bool {
+    let is_success = |run: &Run| run.kind == RunKind::Backup && run.phase == Phase::Succeeded;
+    target.history.iter().any(|run| is_success(run) && run.opened >= instant)
+}
+
+fn recovery_point(target: &TargetReport, now: Timestamp) -> Option<Condition> {
     const CODE: &str = "rpo";
-    let Some(PointReport { backup, age_seconds, .. }) = &target.newest else {
+    let Some(PointReport { backup, age_seconds, at, .. }) = &target.newest else {
         let text = "there is no verified recovery point: nothing can be restored that somebody has seen";
         return Some(Condition::new(CODE, Level::Critical, text, back_up(target)));
     };
@@ -127,21 +136,31 @@ fn recovery_point(target: &TargetReport) -> Option<Condition> {
         );
         return Some(Condition::new(CODE, Level::Critical, text, back_up(target)));
     }
-    (age.saturating_mul(100) >= rpo.saturating_mul(AT_RISK_PERCENT)).then(|| {
-        let text = format!(
-            "the newest verified recovery point, {backup}, is {age_told} old, of {rpo_told} at most (RPO)"
-        );
-        Condition::new(CODE, Level::Warning, text, back_up(target))
-    })
+    if age.saturating_mul(100) < rpo.saturating_mul(AT_RISK_PERCENT) {
+        return None;
+    }
+    // While the next run can come in time, this is how it is between two runs.
+    let usual = target.median_seconds.unwrap_or(USUAL);
+    let next = target.schedule.next(*at)?;
+    let after = |seconds| next.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX);
+    let broken = at.checked_add(SignedDuration::from_secs(rpo)).unwrap_or(Timestamp::MAX);
+    if after(usual) <= broken && now <= after(usual.saturating_mul(2).max(USUAL)) {
+        return None;
+    }
+    let text = format!(
+        "the newest verified recovery point, {backup}, is {age_told} old, of {rpo_told} at most (RPO)"
+    );
+    Some(Condition::new(CODE, Level::Warning, text, back_up(target)))
 }
 
 fn failed(target: &TargetReport, run: &Run) -> Condition {
     let how = if run.phase == Phase::Skipped { "was skipped" } else { "failed" };
-    let why = run.failure.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
-    let remedy = target.last_failure.as_ref().filter(|failure| failure.operation == run.id);
-    let remedy = remedy.and_then(|failure| failure.remedy.clone());
+    let known = target.last_failure.as_ref().filter(|failure| failure.operation == run.id);
+    let why = known.map(|failure| &failure.text).or(run.failure.as_ref());
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+    let remedy = known.and_then(|failure| failure.remedy.clone());
     let remedy = remedy.unwrap_or_else(|| format!("see what happened: apim-dr operations show {}", run.id));
-    Condition::new("backup.failed", Level::Warning, format!("the last backup {how}{why}"), remedy)
+    Condition::new(FAILED, Level::Warning, format!("the last backup {how}{why}"), remedy)
 }
 
 /// A run that never came, until there is a later success.
@@ -157,7 +176,7 @@ fn missed(target: &TargetReport) -> Option<Condition> {
         ),
     };
     let remedy = "see whether the app runs: its timer, or apim-dr serve; then what the operations say: apim-dr operations list";
-    Some(Condition::new("backup.missed", Level::Warning, text, remedy))
+    Some(Condition::new(MISSED, Level::Warning, text, remedy))
 }
 
 fn expiring(target: &TargetReport, now: Timestamp) -> Option<Condition> {
@@ -212,6 +231,8 @@ fn size(sizes: &[PointSize]) -> Option<Condition> {
     Some(Condition::new("size.unusual", Level::Warning, text, remedy))
 }
 
+const FAILED: &str = "backup.failed";
+const MISSED: &str = "backup.missed";
 const CORRUPT: &str = "records.corrupt";
 const STUCK: &str = "operation.stuck";
 const NOT_READY: &str = "standby.not-ready";
@@ -228,6 +249,10 @@ pub(super) fn is_told(report: &Report, subject: &Subject, code: &str) -> bool {
     if !target.unreadable.is_empty() {
         return false;
     }
+    if code == FAILED || code == MISSED {
+        // What is older than the history is not over by that.
+        return target.history.iter().any(|run| run.kind == RunKind::Backup);
+    }
     if code == NOT_READY {
         return target.standby.as_ref().is_none_or(|standby| standby.readiness.is_some());
     }
@@ -240,14 +265,19 @@ pub(super) fn is_told(report: &Report, subject: &Subject, code: &str) -> bool {
 fn hides(unread: &str, code: &str) -> bool {
     let family = code.split('.').next().unwrap_or(code);
     match unread {
-        "service.unreadable" => code != unread,
-        // The others lie in it.
-        "account.unread" => ["account", "container", "cors", "role"].contains(&family),
+        // Then nothing else is looked at.
+        "service.unreadable" | "service.missing" | "service.soft-deleted" => code != unread,
+        // The others are found by its settings, or lie in it.
+        "account.unread" | "account.unseen" => {
+            ["account", "container", "firewall", "network", "role"].contains(&family) && code != unread
+        }
+        "service.unknown-parts" => ["api-version", "identity", "tier", "workspaces"].contains(&family),
+        "identity.unknown" => family == "identity" && code != unread,
+        "tier.unknown" => family == "tier" && code != unread,
         _ => unread.strip_suffix(".unread") == Some(family),
     }
 }
 
-#[cfg(test)]
 #[cfg(test)]
 #[path = "condition_tests.rs"]
 mod tests;

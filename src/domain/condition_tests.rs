@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::domain::{
-    CheckReport, Impact, LastFailure, OperationId, PointCounts, Readiness, ReadinessReason, StandbyReport,
-    missed,
+    CheckReport, Impact, LastFailure, OperationId, PointCounts, Readiness, ReadinessReason, Schedule,
+    StandbyReport, missed,
     samples::{at, plan},
 };
 
@@ -118,19 +118,6 @@ fn of_recovery_points_and_runs_each_condition_is_told_and_its_neighbour_is_not()
                 "critical rpo: there is no verified recovery point: nothing can be restored that somebody has seen",
             ],
         ),
-        (rpo(26 * HOUR * 8 / 10 - 1), &[]),
-        (
-            rpo(26 * HOUR * 8 / 10),
-            &[
-                "warning rpo: the newest verified recovery point, apimbackup, is 20 hours old, of 26 hours at most (RPO)",
-            ],
-        ),
-        (
-            rpo(26 * HOUR),
-            &[
-                "warning rpo: the newest verified recovery point, apimbackup, is 26 hours old, of 26 hours at most (RPO)",
-            ],
-        ),
         (
             rpo(26 * HOUR + 1),
             &[
@@ -189,6 +176,95 @@ fn of_recovery_points_and_runs_each_condition_is_told_and_its_neighbour_is_not()
 }
 
 #[test]
+fn an_rpo_is_at_risk_only_if_the_next_run_is_late_or_would_come_too_late() {
+    // The time is 01:00, and a run is due then.
+    let day = "0 0 1 * * *";
+    let rows = [
+        // Between two runs all is as it should be, however much of the RPO is over.
+        (day, None, 26, 24 * HOUR, false),
+        (day, None, 26, 24 * HOUR - 60, false),
+        // The run of two hours and a minute ago did not come.
+        ("0 59 22 * * *", None, 26, 25 * HOUR, true),
+        ("0 0 0 * * *", None, 26, 25 * HOUR, false),
+        // It takes two hours, or four, as usual.
+        ("0 30 22 * * *", Some(2 * HOUR), 30, 26 * HOUR + HOUR / 2, false),
+        ("0 59 20 * * *", Some(2 * HOUR), 30, 28 * HOUR, true),
+        // The next run ends after the RPO.
+        ("0 0 2 * * *", Some(HOUR), 26, 23 * HOUR, false),
+        ("0 0 2 * * *", Some(4 * HOUR), 26, 23 * HOUR, true),
+        ("0 0 1 * * SUN", None, 26, 22 * HOUR, true),
+        // A fifth of it is left, and a second more.
+        ("0 0 1 * * SUN", None, 26, 26 * HOUR * 8 / 10, true),
+        ("0 0 1 * * SUN", None, 26, 26 * HOUR * 8 / 10 - 1, false),
+    ];
+    for (schedule, median_seconds, rpo, age, expected) in rows {
+        let target = TargetReport {
+            schedule: schedule.parse().unwrap(),
+            median_seconds,
+            rpo_seconds: rpo * HOUR,
+            newest: Some(point(age)),
+            ..target()
+        };
+        let found = conditions(&target, at(NOW));
+        let told = found.iter().map(|it| (it.code.as_ref(), it.level)).collect::<Vec<_>>();
+        assert_eq!(
+            told == [("rpo", Level::Warning)],
+            expected,
+            "{schedule} {median_seconds:?} {age}: {told:?}"
+        );
+        assert!(expected || told.is_empty(), "{schedule} {median_seconds:?} {age}: {told:?}");
+    }
+}
+
+#[test]
+fn while_every_backup_succeeds_nothing_is_ever_told() {
+    // Looked at every so many minutes, a few dozen times.
+    let rows = [
+        ("0 0 1 * * *", 26, 9, 47),
+        ("0 0 1 * * *", 26, 110, 47),
+        ("0 0 * * * *", 3, 20, 7),
+        ("0 0 1 * * SUN", 8 * 24, 40, 301),
+    ];
+    for (schedule, rpo, minutes, pause) in rows {
+        let schedule: Schedule = schedule.parse().unwrap();
+        let took = SignedDuration::from_mins(minutes);
+        let begin = at(0);
+        let instants = std::iter::successors(schedule.next(begin), |instant| schedule.next(*instant));
+        let runs: Vec<_> = instants.take_while(|instant| *instant < at(45 * DAY)).collect();
+        for step in 0..70 {
+            let now = at(30 * DAY + step * pause * 60);
+            let ended = runs.iter().filter(|instant| **instant + took <= now).rev();
+            let history: Vec<_> = ended
+                .map(|instant| Run {
+                    opened: *instant,
+                    started: Some(*instant),
+                    closed: *instant + took,
+                    ..run(Phase::Succeeded, 0)
+                })
+                .collect();
+            let newest = history[0].opened;
+            let age_seconds = now.duration_since(newest).as_secs();
+            let target = TargetReport {
+                schedule: schedule.clone(),
+                rpo_seconds: rpo * HOUR,
+                newest: Some(PointReport {
+                    at: newest,
+                    age_seconds,
+                    restorable_until: newest + SignedDuration::from_hours(30 * 24),
+                    ..point(0)
+                }),
+                missed: missed(&schedule, Some(begin), std::time::Duration::from_hours(6), &history, now),
+                last_success: Some(history[0].closed),
+                median_seconds: Some(took.as_secs()),
+                history,
+                ..target()
+            };
+            assert_eq!(conditions(&target, now), [], "{schedule} at {now}");
+        }
+    }
+}
+
+#[test]
 fn of_all_else_each_condition_is_told_and_its_neighbour_is_not() {
     let check = |finding: Finding| Some(CheckReport { at: at(NOW), findings: vec![finding] });
     let rows: Vec<(TargetReport, &[&str])> = vec![
@@ -216,6 +292,14 @@ fn of_all_else_each_condition_is_told_and_its_neighbour_is_not() {
                 it.check = check(Finding::blocks("tier.unsupported", "it is StandardV2", "take another"));
             }),
             &["warning blocked.tier.unsupported: the next backup cannot work: it is StandardV2"],
+        ),
+        // A backup was opened and succeeded after the look.
+        (
+            with(&|it| {
+                let findings = vec![Finding::blocks("tier.unsupported", "it is StandardV2", "take another")];
+                it.check = Some(CheckReport { at: at(NOW - HOUR - 600), findings });
+            }),
+            &[],
         ),
         (with(&|it| it.sizes = sizes(&[100, 100, 300])), &[]),
         (with(&|it| it.sizes = sizes(&[100, 110, 90, 200])), &[]),
@@ -350,7 +434,7 @@ fn a_condition_is_over_only_if_what_it_is_seen_by_could_be_read() {
     };
     let unreadable = || TargetReport { unreadable: vec!["one".to_owned()], ..target() };
     let ready = Readiness { verdict: ReadinessVerdict::Ready, reasons: Vec::new() };
-    let firewall = "blocked.account.firewall";
+    let firewall = "blocked.firewall.bypass";
     let rows = vec![
         (target(), "rpo", true),
         (unreadable(), "rpo", false),
@@ -363,10 +447,19 @@ fn a_condition_is_over_only_if_what_it_is_seen_by_could_be_read() {
         (looked(&["role.unread"]), firewall, true),
         (looked(&["role.unread"]), "blocked.role.missing", false),
         (looked(&["account.unread"]), firewall, false),
+        (looked(&["account.unseen"]), firewall, false),
+        (looked(&["service.missing"]), firewall, false),
+        (looked(&["service.missing"]), "blocked.service.missing", true),
+        (looked(&["identity.unknown"]), "blocked.identity.not-assigned", false),
+        (looked(&["service.unknown-parts"]), "blocked.identity.missing", false),
+        (TargetReport { history: Vec::new(), ..target() }, FAILED, false),
+        (TargetReport { history: Vec::new(), ..target() }, MISSED, false),
+        (target(), FAILED, true),
+        (target(), MISSED, true),
         (looked(&["account.unread"]), "blocked.container.missing", false),
         (looked(&["account.unread"]), "blocked.tier.unsupported", true),
         (looked(&["service.unreadable"]), "blocked.tier.unsupported", false),
-        (looked(&["tier.unknown"]), "blocked.tier.unsupported", true),
+        (looked(&["tier.unknown"]), "blocked.tier.unsupported", false),
     ];
     for (target, code, expected) in rows {
         let subject = Subject::Target(target.name.clone());

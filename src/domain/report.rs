@@ -141,7 +141,6 @@ pub struct PointCounts {
     pub restorable: usize,
     /// Not expired, but nobody saw them.
     pub unverified: usize,
-    pub expired: usize,
 }
 
 /// The size of a recovery point.

@@ -75,8 +75,8 @@ struct History {
 
 impl History {
     fn ended(self) -> Ended {
-        let Self { id, kind, drill, phase, opened, started, closed, safety, failure, .. } = self;
-        Ended { id, kind, drill, phase, opened, started, closed, safety, failure }
+        let Self { id, kind, drill, phase, opened, started, closed, blob, safety, failure, .. } = self;
+        Ended { id, kind, drill, phase, opened, started, closed, blob, safety, failure }
     }
 }
 

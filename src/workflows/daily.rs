@@ -81,7 +81,8 @@ impl Watch {
     }
 }
 
-/// Looks and records it, if nobody did today. `false`: the service cannot be read, and that is not to be taken for the day's look yet (`anyway`).
+/// Looks and records it, if nobody did today. `false`: the service cannot be read, and that is not to be taken for the
+/// day's look yet (`anyway`).
 async fn look_at(ports: &Ports, target: &Target, now: Timestamp, anyway: bool) -> Result<bool, RecordsError> {
     if ports.journal.is_checked(&target.name, now).await? {
         return Ok(true);

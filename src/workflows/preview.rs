@@ -100,6 +100,7 @@ mod tests {
             opened: at(0),
             started: started.map(at),
             closed: at(closed),
+            blob: String::new(),
             safety: false,
             failure: None,
         };

@@ -4,21 +4,24 @@
 use std::collections::HashMap;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream, try_join};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::median;
 use crate::{
     domain::{
-        CheckReport, Condition, DrillReport, HISTORY, Health, Kind, LastFailure, Level, Operation, Phase,
-        Pick, PointCounts, PointReport, PointSize, Progress, RecoveryPoint, Report, Run, RunKind,
-        ServiceName, StandbyReport, Target, TargetReport, conditions, corrupt, missed, standing, stuck,
+        CheckReport, Condition, DailyCheck, DrillReport, HISTORY, Health, Kind, LIFETIME, LastFailure, Level,
+        Operation, Phase, Pick, PointCounts, PointReport, PointSize, Progress, RecoveryPoint, Report, Run,
+        RunKind, ServiceName, StandbyReport, Target, TargetReport, conditions, corrupt, missed, standing,
+        stuck,
     },
-    ports::{Ended, Ports, RecordsError},
+    ports::{Ended, Points, Ports, RecordsError},
     view::sentence,
 };
 
 /// How many targets, and how many operations, are read at the same time.
 const AT_ONCE: usize = 8;
+/// A backup may be started a day after it was opened, at most.
+const A_DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Reads everything. `invalid` is what is wrong with targets that are not among `targets`.
 pub async fn report(
@@ -111,10 +114,11 @@ fn kind_for(target: &Target, operation: &Operation) -> Option<RunKind> {
     let is = |name: &ServiceName| name.key() == plan.service.name.key();
     let concerns = match &plan.drill {
         Some(drill) => *drill == target.name,
+        None if is(&target.plan.service.name) => {
+            plan.kind == Kind::Restore || plan.blob.place() == target.plan.blob.place()
+        }
         None => {
-            is(&target.plan.service.name)
-                || plan.kind == Kind::Restore
-                    && target.standby.as_ref().is_some_and(|standby| is(&standby.name))
+            plan.kind == Kind::Restore && target.standby.as_ref().is_some_and(|standby| is(&standby.name))
         }
     };
     concerns.then(|| kind_of(operation))
@@ -145,10 +149,19 @@ async fn of_target(
         journal.history(service, Some(from)),
         of_standby,
         of_drills,
-        ports.catalog.points(service, None),
-        journal.known_since(&target.name, Kind::Backup, &schedule),
+        points(ports, target, now),
+        since(ports, target, &schedule),
         journal.newest_check(&target.name, now),
     )?;
+    let Points { points: stock, unreadable: mut broken } = points;
+    let (since, unread_since) = since;
+    broken.extend(unread_since);
+    // Another target may back the same service up to another place.
+    let place = format!("{}/", target.plan.blob.place());
+    let own: Vec<_> = own
+        .into_iter()
+        .filter(|ended| ended.kind == Kind::Restore || ended.blob.starts_with(&place))
+        .collect();
     let drills: Vec<_> =
         drills.into_iter().filter(|ended| ended.drill.as_ref() == Some(&target.name)).collect();
     let median_of = |history: &[Ended], kind| {
@@ -161,37 +174,11 @@ async fn of_target(
         (RunKind::Restore, median_of(&restores, Kind::Restore).or(median_of(&own, Kind::Restore))),
         (RunKind::Drill, median_of(&drills, Kind::Restore)),
     ]);
-    let drill = target.drill.as_ref().map(|drill| {
-        let runs: Vec<_> = drills.iter().map(|ended| run(ended, &drill.service.name)).collect();
-        let succeeded = runs.iter().find(|run| run.phase == Phase::Succeeded);
-        DrillReport {
-            service: drill.service.clone(),
-            next: drill.schedule.as_ref().and_then(|schedule| schedule.next(now)),
-            rto_seconds: succeeded.map(|run| run.closed.duration_since(run.opened).as_secs()),
-            last: runs.first().cloned(),
-        }
-    });
-    // A drill is told of by its own target; what happened in an instance for drills otherwise is nobody's.
-    let own = own.iter().filter(|ended| ended.drill.is_none()).map(|ended| run(ended, service));
-    let into_standby = target.standby.iter().flat_map(|standby| {
-        let restores = restores.iter().filter(|ended| ended.kind == Kind::Restore && ended.drill.is_none());
-        restores.map(|ended| run(ended, &standby.name))
-    });
-    let tried = target.drill.iter().flat_map(|drill| {
-        drills.iter().filter(|ended| ended.closed >= from).map(|ended| run(ended, &drill.service.name))
-    });
-    let mut history: Vec<_> = own.chain(into_standby).chain(tried).collect();
-    history.sort_unstable_by_key(|run| std::cmp::Reverse((run.closed, run.id)));
+    let history = history(target, &own, &restores, &drills, from);
     let is_success = |run: &&Run| run.kind == RunKind::Backup && run.phase == Phase::Succeeded;
-    let unreadable = points.unreadable.iter().map(ToString::to_string).collect();
-    let stock = standing(points.points);
+    let unreadable = broken.iter().map(ToString::to_string).collect();
+    let stock = standing(stock);
     let newest = Pick { verified: true, until: None }.choose(&stock);
-    let standby = target.standby.as_ref().map(|standby| {
-        let looked = check.as_ref().and_then(|check| check.standby.clone());
-        let looked = looked.filter(|looked| looked.service == *standby).and_then(|looked| looked.readiness);
-        let readiness = looked.map(|looked| looked.renewed(newest, target.rpo, now));
-        StandbyReport { service: standby.clone(), readiness }
-    });
     let in_progress = open
         .iter()
         .filter_map(|operation| Some(progress(operation, kind_for(target, operation)?, &medians, now)));
@@ -213,11 +200,87 @@ async fn of_target(
         median_seconds,
         in_progress: in_progress.collect(),
         history,
-        standby,
-        drill,
+        standby: standby_report(target, check.as_ref(), newest, now),
+        drill: drill_report(target, &drills, now),
         check: check.map(|check| CheckReport { at: check.at, findings: check.findings }),
         unreadable,
     })
+}
+
+/// The recovery points of a target in its own container that need not have expired yet. Where none of those was verified,
+/// all: an old one is better told of than none.
+async fn points(ports: &Ports, target: &Target, now: Timestamp) -> Result<Points, RecordsError> {
+    let service = &target.plan.service.name;
+    let place = target.plan.blob.place();
+    let recent = now.checked_sub(LIFETIME).and_then(|from| from.checked_sub(A_DAY)).unwrap_or(Timestamp::MIN);
+    let mut read = ports.catalog.points(service, Some(recent)).await?;
+    if !read.points.iter().any(|point| point.is_verified() && point.blob.place() == place) {
+        read = ports.catalog.points(service, None).await?;
+    }
+    read.points.retain(|point| point.blob.place() == place);
+    Ok(read)
+}
+
+/// Since when the target has this schedule, or what keeps that from being read.
+async fn since(
+    ports: &Ports,
+    target: &Target,
+    schedule: &str,
+) -> Result<(Option<Timestamp>, Option<RecordsError>), RecordsError> {
+    match ports.journal.known_since(&target.name, Kind::Backup, schedule).await {
+        Ok(since) => Ok((since, None)),
+        Err(error @ RecordsError::Corrupt { .. }) => Ok((None, Some(error))),
+        Err(error) => Err(error),
+    }
+}
+
+/// What ended since `from`, newest first. A drill is told of by its own target; what happened in an instance for drills
+/// otherwise is nobody's.
+fn history(
+    target: &Target,
+    own: &[Ended],
+    restores: &[Ended],
+    drills: &[Ended],
+    from: Timestamp,
+) -> Vec<Run> {
+    let is_drill = |ended: &&Ended| ended.drill.is_some();
+    let own = own.iter().filter(|ended| !is_drill(ended)).map(|ended| run(ended, &target.plan.service.name));
+    let into_standby = target.standby.iter().flat_map(|standby| {
+        let restores = restores.iter().filter(|ended| ended.kind == Kind::Restore && !is_drill(ended));
+        restores.map(|ended| run(ended, &standby.name))
+    });
+    let tried = target.drill.iter().flat_map(|drill| {
+        drills.iter().filter(|ended| ended.closed >= from).map(|ended| run(ended, &drill.service.name))
+    });
+    let mut history: Vec<_> = own.chain(into_standby).chain(tried).collect();
+    history.sort_unstable_by_key(|run| std::cmp::Reverse((run.closed, run.id)));
+    history
+}
+
+fn drill_report(target: &Target, drills: &[Ended], now: Timestamp) -> Option<DrillReport> {
+    let drill = target.drill.as_ref()?;
+    let runs: Vec<_> = drills.iter().map(|ended| run(ended, &drill.service.name)).collect();
+    let succeeded = runs.iter().find(|run| run.phase == Phase::Succeeded);
+    Some(DrillReport {
+        service: drill.service.clone(),
+        next: drill.schedule.as_ref().and_then(|schedule| schedule.next(now)),
+        rto_seconds: succeeded.map(|run| run.closed.duration_since(run.opened).as_secs()),
+        last: runs.first().cloned(),
+    })
+}
+
+/// The standby as it was looked at, with the recovery point as it is.
+fn standby_report(
+    target: &Target,
+    check: Option<&DailyCheck>,
+    newest: Option<&RecoveryPoint>,
+    now: Timestamp,
+) -> Option<StandbyReport> {
+    let standby = target.standby.as_ref()?;
+    let looked = check.and_then(|check| check.standby.clone());
+    let looked = looked.filter(|looked| looked.service == *standby).and_then(|looked| looked.readiness);
+    let readiness = looked.map(|looked| looked.renewed(newest, target.rpo, now));
+    Some(StandbyReport { service: standby.clone(), readiness })
 }
 
 fn run(ended: &Ended, service: &ServiceName) -> Run {
@@ -240,7 +303,7 @@ fn progress(
     now: Timestamp,
 ) -> Progress {
     let started = operation.started();
-    let median = medians.get(&kind).copied().flatten().map(jiff::SignedDuration::from_secs);
+    let median = medians.get(&kind).copied().flatten().map(SignedDuration::from_secs);
     Progress {
         id: operation.id,
         kind,
@@ -270,7 +333,7 @@ fn counts(stock: &[RecoveryPoint], now: Timestamp) -> PointCounts {
     let mut counts = PointCounts::default();
     for point in stock.iter().filter(|point| point.safety_for.is_none()) {
         match (point.is_expired(now), point.is_verified()) {
-            (true, _) => counts.expired += 1,
+            (true, _) => {}
             (false, true) => counts.restorable += 1,
             (false, false) => counts.unverified += 1,
         }

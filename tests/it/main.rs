@@ -42,6 +42,7 @@ mod prune;
 mod recordings;
 mod repeats;
 mod replicas;
+mod reports;
 mod retention;
 mod runbook;
 mod secrets;

@@ -118,7 +118,7 @@ fn well(now: Timestamp) -> TargetReport {
         .map(|day| PointSize { at: due(day), size_bytes: 5_242_880 - 4096 * day.unsigned_abs() });
     TargetReport {
         newest: Some(newest("sampleapim-20261122T010000Z", due(0), now)),
-        points: PointCounts { restorable: 30, unverified: 1, expired: 4 },
+        points: PointCounts { restorable: 30, unverified: 1 },
         sizes: sizes.collect(),
         last_success: Some(history[0].closed),
         median_seconds: Some(39 * 60),
@@ -166,7 +166,7 @@ fn troubled(now: Timestamp) -> TargetReport {
     TargetReport {
         newest: Some(newest("contoso/\"><script>alert(1)</script>&'\u{202e}.apimbackup", due(2), now)),
         rpo_seconds: 72 * 3600,
-        points: PointCounts { restorable: 18, unverified: 0, expired: 0 },
+        points: PointCounts { restorable: 18, unverified: 0 },
         sizes: (2..8).rev().map(|day| PointSize { at: due(day), size_bytes: 9_000_000 }).collect(),
         missed: vec![due(6), due(7)],
         last_success: Some(due(2) + SignedDuration::from_hours(1)),
@@ -220,7 +220,7 @@ fn troubled(now: Timestamp) -> TargetReport {
 /// Nothing ever worked, and nobody knows of its standby.
 fn bare(now: Timestamp) -> TargetReport {
     TargetReport {
-        points: PointCounts { restorable: 0, unverified: 2, expired: 0 },
+        points: PointCounts { restorable: 0, unverified: 2 },
         missed: (0..30).map(due).collect(),
         standby: Some(StandbyReport { service: service("legacy-standby"), readiness: None }),
         unreadable: vec![HOSTILE.to_owned()],
