@@ -2,12 +2,7 @@
 
 use std::{collections::BTreeSet, str::FromStr};
 
-use super::{
-    Alarm, Change, HookName, InvalidName, Kind, News, Notice, Operation, Secret, Subject, TargetName, Topic,
-};
-
-/// The code of the condition that tells of a backup that failed.
-const BACKUP_FAILED: &str = "backup.failed";
+use super::{HookName, InvalidName, Kind, News, Notice, Operation, Secret, Subject, TargetName, Topic};
 
 /// What is on the other side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +73,7 @@ impl Hook {
             News::Started { operation } | News::Ended { operation } => {
                 self.kind != HookKind::Ping || is_heartbeat(operation)
             }
-            News::Alarm { alarm } => !self.was_told(alarm),
+            News::Alarm { .. } => true,
         };
         is_its_own && self.on.contains(&topic) && self.is_concerned(notice)
     }
@@ -87,13 +82,6 @@ impl Hook {
         let of_the_app = matches!(&notice.news, News::Alarm { alarm } if alarm.subject == Subject::App);
         let all = self.targets.is_empty();
         all || of_the_app || notice.targets.iter().any(|target| self.targets.contains(target))
-    }
-
-    /// Whether the operation that failed told it what the alarm says.
-    fn was_told(&self, alarm: &Alarm) -> bool {
-        alarm.condition.code == BACKUP_FAILED
-            && matches!(alarm.change, Change::Raised | Change::Worsened)
-            && self.on.contains(&Topic::Failed)
     }
 }
 
@@ -106,7 +94,7 @@ fn is_heartbeat(operation: &Operation) -> bool {
 mod tests {
     use super::*;
     use crate::domain::{
-        Condition, Level, OperationId, Phase,
+        Alarm, Change, Condition, Level, OperationId, Phase,
         samples::{at, operation},
     };
 
@@ -173,18 +161,11 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_backup_is_told_once_and_its_alarm_is_heard_of_again_only_later() {
-        let of = |change| alarm(Subject::Target("primary".parse().unwrap()), BACKUP_FAILED, change);
+    fn every_change_of_an_alarm_is_told_also_to_those_who_hear_of_the_operation_that_failed() {
         let both = hook(HookKind::Slack, &[Topic::Failed, Topic::Alarms], &[]);
-        let alarms = hook(HookKind::Slack, &[Topic::Alarms], &[]);
-        for (change, wanted) in [
-            (Change::Raised, false),
-            (Change::Worsened, false),
-            (Change::Reminded, true),
-            (Change::Resolved, true),
-        ] {
-            assert_eq!(both.wants(&of(change)), wanted, "{change:?}");
-            assert!(alarms.wants(&of(change)), "{change:?}");
+        for change in [Change::Raised, Change::Worsened, Change::Reminded, Change::Resolved] {
+            let notice = alarm(Subject::Target("primary".parse().unwrap()), "backup.failed", change);
+            assert!(both.wants(&notice), "{change:?}");
         }
     }
 
