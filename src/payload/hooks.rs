@@ -22,6 +22,8 @@ pub struct Hooks {
     pub hooks: Vec<Hook>,
     /// Their fields begin with the element: `hooks[2] (ops).url`.
     pub problems: Vec<Problem>,
+    /// What works, and should be otherwise.
+    pub warnings: Vec<String>,
 }
 
 /// Reads the hooks. Addresses and secrets may be given as `env:NAME`.
@@ -53,6 +55,7 @@ pub fn parse(text: &[u8], allow_http_loopback: bool, variables: Variables) -> Ho
         let field = |name: Option<String>| Some(name.map_or(place.clone(), |name| format!("{place}.{name}")));
         let problems = fields.problems.into_iter();
         read.problems.extend(problems.map(|problem| Problem { field: field(problem.field), ..problem }));
+        read.warnings.extend(fields.warnings.into_iter().map(|warning| format!("{place}.{warning}")));
         read.hooks.extend(hook);
     }
     read
@@ -63,14 +66,13 @@ fn hook(name: Read<TargetName>, allow_http_loopback: bool, fields: &mut Fields) 
     let url = url(allow_http_loopback, fields);
     let secret = secret(kind, fields);
     let on = topics(kind, fields);
-    let targets = fields.all::<TargetName>("targets");
+    let targets = targets(fields);
     // Passed over for its spelling, it would be missed on the bad day.
     let unknown: Vec<String> = fields.unknown().take(MOST_UNKNOWN).collect();
     for name in unknown {
         fields.note(&name, "not a field of a hook", "take name, type, url, secret, on or targets");
     }
-    let (targets, kind) = (targets?.unwrap_or_default(), kind?);
-    let hook = Hook { name: name?, kind, url: url?, secret: secret?, on: on?, targets };
+    let hook = Hook { name: name?, kind: kind?, url: url?, secret: secret?, on: on?, targets: targets? };
     if fields.problems.is_empty() { Ok(hook) } else { Err(Noted) }
 }
 
@@ -118,6 +120,15 @@ fn topics(kind: Read<HookKind>, fields: &mut Fields) -> Read<BTreeSet<Topic>> {
     Ok(topics)
 }
 
+fn targets(fields: &mut Fields) -> Read<Vec<TargetName>> {
+    match fields.all("targets")? {
+        Some(targets) if targets.is_empty() => {
+            Err(fields.note("targets", "names none", "name some, or leave it out for all"))
+        }
+        targets => Ok(targets.unwrap_or_default()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -143,8 +154,11 @@ mod tests {
             { "name": "bus", "type": "webhook", "url": "env:OPS_URL", "secret": "env:OPS_KEY" },
             { "name": "ops", "type": "teams", "url": URL, "on": ["alarms"], "targets": ["primary", "eu-west"] },
         ]);
-        let Hooks { hooks, problems } = read(&hooks, false);
+        let Hooks { hooks, problems, warnings } = read(&hooks, false);
         assert_eq!(problems, []);
+        let [plain] = warnings.as_slice() else { panic!("{warnings:?}") };
+        assert!(plain.starts_with("hooks[1] (ops).url: ") && plain.contains("env:"), "{plain}");
+        assert!(!plain.contains("s3cret"), "{plain}");
         let [bus, ops] = hooks.as_slice() else { panic!("{hooks:?}") };
         assert_eq!((bus.url.expose(), bus.secret.as_ref().map(Secret::expose)), (URL, Some(KEY)));
         assert_eq!((&bus.on, bus.targets.len()), (&HookKind::Webhook.default_topics(), 0));
@@ -176,6 +190,7 @@ mod tests {
             (json!({ "on": [7] }), "hooks[0] (ops).on", "quotes"),
             (json!({ "on": "failed" }), "hooks[0] (ops).on", "[ ]"),
             (json!({ "type": "ping", "on": ["alarms"] }), "hooks[0] (ops).on", "another type"),
+            (json!({ "targets": [] }), "hooks[0] (ops).targets", "leave it out"),
             (json!({ "targets": ["s3cret.x"] }), "hooks[0] (ops).targets", "letters"),
             (json!({ "Name": "ops" }), "hooks[0].name", "leave one"),
             (json!({ "colour": "s3cret" }), "hooks[0] (ops).colour", "take name, type"),
@@ -185,7 +200,7 @@ mod tests {
             for (name, value) in edits.as_object().unwrap() {
                 hook[name] = value.clone();
             }
-            let Hooks { hooks, problems } = read(&json!([hook]), false);
+            let Hooks { hooks, problems, .. } = read(&json!([hook]), false);
             let [problem] = problems.as_slice() else { panic!("{edits}: {problems:?}") };
             assert_eq!((problem.field.as_deref(), hooks.len()), (Some(field), 0), "{problem}");
             assert!(problem.remedy.contains(remedy), "{remedy:?} in {problem}");
@@ -196,7 +211,8 @@ mod tests {
     #[test]
     fn one_that_is_wrong_does_not_keep_the_others_from_being_told() {
         let ops = json!({ "name": "ops", "type": "slack", "url": URL });
-        let Hooks { hooks, problems } = read(&json!([7, ops, { "type": "slack", "url": URL }, ops]), false);
+        let Hooks { hooks, problems, .. } =
+            read(&json!([7, ops, { "type": "slack", "url": URL }, ops]), false);
         assert_eq!(hooks.len(), 1);
         let fields: Vec<_> = problems.iter().filter_map(|problem| problem.field.as_deref()).collect();
         assert_eq!(fields, ["hooks[0]", "hooks[2].name", "hooks[3] (ops).name"]);
@@ -211,7 +227,7 @@ mod tests {
     #[test]
     fn what_is_no_array_is_one_problem_with_an_example() {
         for text in ["{}", "[", "env:OPS_URL", "", "7"] {
-            let Hooks { hooks, problems } = parse(text.as_bytes(), false, &|_| None);
+            let Hooks { hooks, problems, .. } = parse(text.as_bytes(), false, &|_| None);
             assert_eq!((hooks.len(), problems.len()), (0, 1), "{problems:?}");
             assert!(problems[0].remedy.contains("env:OPS_SLACK_URL"), "{problems:?}");
         }

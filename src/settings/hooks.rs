@@ -26,6 +26,7 @@ impl Reader<'_> {
         let read = text.map(|text| payload::parse_hooks(text.as_bytes(), allow_http_loopback, &variables));
         let read = read.unwrap_or_default();
         self.problems.extend(read.problems.iter().map(|problem| Problem::new(NOTIFY, problem.to_string())));
+        self.warnings.extend(read.warnings.iter().map(|warning| format!("{NOTIFY}: {warning}")));
         for hook in &read.hooks {
             let unknown =
                 hook.targets.iter().filter(|name| targets.iter().all(|target| target.name != **name));
@@ -80,11 +81,9 @@ mod tests {
             r#"[{"name": "ops", "type": "slack", "url": "https://x.example", "targets": ["prymary"]}]"#;
         let settings = read(&[(NOTIFY, hooks)]);
         assert_eq!((settings.problems.len(), settings.hooks.hooks.len()), (0, 1));
-        assert!(
-            settings.warnings[0].contains("the hook ops names the target prymary"),
-            "{:?}",
-            settings.warnings
-        );
+        let [plain, unknown] = settings.warnings.as_slice() else { panic!("{:?}", settings.warnings) };
+        assert!(plain.starts_with("APIM_DR_NOTIFY: hooks[0] (ops).url: a secret in plain text"), "{plain}");
+        assert!(unknown.contains("the hook ops names the target prymary"), "{unknown}");
     }
 
     #[test]
