@@ -1,7 +1,7 @@
 //! What people read: a title, and below it what is known.
 
 use crate::{
-    domain::{Alarm, Change, News, Notice, Operation, Phase},
+    domain::{Alarm, Change, News, Notice, Operation, Phase, shown},
     view,
 };
 
@@ -78,16 +78,11 @@ fn capital(word: &str) -> String {
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
-/// In one line, without what would disturb a reader, and not too long: others may have written it.
+/// In one line, with what would disturb a reader shown by its number, and not too long: others may have written it.
 fn readable(text: &str) -> String {
-    let clean = |c: char| if c.is_control() || c.is_whitespace() { ' ' } else { c };
-    let words: String = text.chars().filter(|c| !turns_around(*c)).map(clean).collect();
-    cut(&words.split_whitespace().collect::<Vec<_>>().join(" "), LONGEST)
-}
-
-/// Whether a letter changes the direction in which those around it are shown, or hides.
-fn turns_around(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    let words = text.replace(char::is_control, " ");
+    let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    cut(&shown(&line), LONGEST)
 }
 
 /// At most so many bytes of it.
