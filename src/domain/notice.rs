@@ -5,7 +5,9 @@ use std::{fmt, str::FromStr, sync::Arc};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Alarm, InvalidName, Operation, Phase, Plan, Secret, ServiceName, Target, TargetName};
+use super::{
+    Alarm, ContainerRef, InvalidName, Kind, Operation, Phase, Plan, Secret, ServiceName, Target, TargetName,
+};
 
 /// The name of a configured hook: as a target's.
 pub type HookName = TargetName;
@@ -87,33 +89,39 @@ pub struct Concerns(Arc<[Concern]>);
 #[derive(Debug)]
 struct Concern {
     target: TargetName,
-    /// Its own and its standby.
-    services: Vec<ServiceName>,
+    service: ServiceName,
+    /// Where its backups go: another target may back the same service up to another place.
+    place: ContainerRef,
+    standby: Option<ServiceName>,
 }
 
 impl Concerns {
     pub fn new(targets: &[Target]) -> Self {
         let concern = |target: &Target| Concern {
             target: target.name.clone(),
-            services: [Some(&target.plan.service), target.standby.as_ref()]
-                .into_iter()
-                .flatten()
-                .map(|service| service.name.clone())
-                .collect(),
+            service: target.plan.service.name.clone(),
+            place: target.plan.blob.place(),
+            standby: target.standby.as_ref().map(|standby| standby.name.clone()),
         };
         Self(targets.iter().map(concern).collect())
     }
 
-    /// Those whose service, or standby, it is done to, whose recovery point it restores, or whose drill it is.
+    /// Those whose backup it is, whose service or standby it restores, whose recovery point it reads, or whose drill it
+    /// is.
     pub fn of(&self, plan: &Plan) -> Vec<TargetName> {
-        let is_meant = |service: &ServiceName| {
-            [Some(&plan.service.name), plan.source.as_ref()]
-                .into_iter()
-                .flatten()
-                .any(|meant| meant.key() == service.key())
-        };
         let concerned = self.0.iter().filter(|concern| {
-            plan.drill.as_ref() == Some(&concern.target) || concern.services.iter().any(is_meant)
+            let is = |meant: Option<&ServiceName>, service: &ServiceName| {
+                meant.is_some_and(|meant| meant.key() == service.key())
+            };
+            let own = is(Some(&plan.service.name), &concern.service);
+            match plan.kind {
+                Kind::Backup => own && plan.blob.place() == concern.place,
+                Kind::Restore => {
+                    own || is(concern.standby.as_ref(), &plan.service.name)
+                        || is(plan.source.as_ref(), &concern.service)
+                        || plan.drill.as_ref() == Some(&concern.target)
+                }
+            }
         });
         concerned.map(|concern| concern.target.clone()).collect()
     }
@@ -217,5 +225,49 @@ impl LetterKey {
 impl fmt::Display for LetterKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{SignedDuration, tz::TimeZone};
+
+    use super::*;
+    use crate::domain::{BlobRef, Credentials, NameSuffix, samples::plan};
+
+    fn target(name: &str, container: &str) -> Target {
+        let plan = plan("sampleapim");
+        let blob = BlobRef { container: container.parse().unwrap(), ..plan.blob.clone() };
+        Target {
+            name: name.parse().unwrap(),
+            schedule: "0 0 1 * * *".parse().unwrap(),
+            zone: TimeZone::UTC,
+            suffix: NameSuffix::default(),
+            plan: Plan { blob, ..plan },
+            credentials: Credentials::default(),
+            rpo: SignedDuration::from_hours(26),
+            standby: Some(crate::domain::samples::plan("standby").service),
+            drill: None,
+        }
+    }
+
+    #[test]
+    fn an_operation_concerns_the_targets_whose_backup_service_standby_point_or_drill_it_is() {
+        let concerns = Concerns::new(&[target("near", "backup"), target("far", "elsewhere")]);
+        let restore = |service: &str| Plan { kind: Kind::Restore, ..plan(service) };
+        let both: &[&str] = &["near", "far"];
+        let rows: [(Plan, &[&str]); 7] = [
+            (plan("sampleapim"), &["near"]),
+            (plan("SampleAPIM"), &["near"]),
+            (plan("standby"), &[]),
+            (restore("sampleapim"), both),
+            (restore("standby"), both),
+            (Plan { source: Some("sampleapim".parse().unwrap()), ..restore("other") }, both),
+            (Plan { drill: Some("far".parse().unwrap()), ..restore("drill") }, &["far"]),
+        ];
+        for (plan, expected) in rows {
+            let names: Vec<_> = concerns.of(&plan).iter().map(ToString::to_string).collect();
+            assert_eq!(names, expected, "{plan:?}");
+        }
     }
 }
