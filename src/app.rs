@@ -200,16 +200,16 @@ impl App {
         }
     }
 
-    /// Carries the letters that are due.
-    pub async fn deliver(&self) {
-        self.courier.deliver(self.ports()).await;
+    /// Carries the letters that are due; with `only`, those of these operations.
+    pub async fn deliver(&self, only: Option<&[OperationId]>) {
+        self.courier.deliver(self.ports(), &self.tasks, only).await;
     }
 
     /// Raises and resolves alarms, and carries the letters that are due.
     async fn tell(&self) {
         let ports = self.ports();
         self.lookout.look(ports, self.targets(), &self.invalid_targets).await;
-        self.deliver().await;
+        self.deliver(None).await;
     }
 
     /// The timer trigger fires; `next` is the instant that its status names. Opens the slots that are due, and takes

@@ -19,7 +19,7 @@ use crate::domain::{
 
 pub use inspection::Inspection;
 pub use telling::{
-    Alarms, Delivery, Hooks, Letters, NotDelivered, Outbox, Standing, Taken, UnreadAlarm, Waiting,
+    Alarms, Delivery, Found, Hooks, Letters, NotDelivered, Outbox, Standing, UnreadAlarm, Waiting,
 };
 
 /// Everything a workflow may touch.

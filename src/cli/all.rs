@@ -46,7 +46,7 @@ pub(super) async fn backup(settings: &Settings, output: Output) -> anyhow::Resul
         eprintln!("interrupted; what was started goes on. See it: apim-dr operations list");
         return Ok(Exit::Interrupted);
     };
-    screen::waiting("telling whoever wants to know", app.deliver()).await;
+    screen::waiting("telling whoever wants to know", app.deliver(None)).await;
     for (target, ended) in app.targets().iter().zip(&ended) {
         match ended {
             Ok(operation) if output == Output::Table => {

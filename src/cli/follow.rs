@@ -88,7 +88,7 @@ pub(super) async fn run(
         },
     };
     if operation.phase.is_closed() {
-        screen::waiting("telling whoever wants to know", app.deliver()).await;
+        screen::waiting("telling whoever wants to know", app.deliver(None)).await;
         return report(&operation, output);
     }
     if interrupted {

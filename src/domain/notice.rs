@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Alarm, ContainerRef, InvalidName, Kind, Operation, Phase, Plan, Secret, ServiceName, Target, TargetName,
+    Alarm, ContainerRef, InvalidName, Kind, Operation, OperationId, Phase, Plan, Secret, ServiceName, Target,
+    TargetName,
 };
 
 /// The name of a configured hook: as a target's.
@@ -197,12 +198,20 @@ impl Letter {
     /// Nothing else has it. Several processes may prepare one change of an alarm, of which one records it: so the time
     /// is in it.
     pub fn key(&self) -> LetterKey {
-        let Notice { id, at, .. } = &self.notice;
-        LetterKey(format!("{id}.{}.{}", at.as_nanosecond(), self.to.name()))
+        let Notice { id, at, news, .. } = &self.notice;
+        let service = match news {
+            News::Started { operation } | News::Ended { operation } => {
+                format!("{}.", operation.plan.service.name.key())
+            }
+            News::Alarm { .. } | News::Test => String::new(),
+        };
+        LetterKey(format!("{service}{id}.{}.{}", at.as_nanosecond(), self.to.name()))
     }
 }
 
-/// The name of a letter.
+/// The name of a letter. It tells which others must not overtake it, so that nobody has to read them: a service, an
+/// operation and the number of its entry; or a subject, a code, and the number of a change and what it was. Then the time
+/// and the recipient.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LetterKey(String);
 
@@ -220,6 +229,54 @@ impl LetterKey {
     pub fn recipient(&self) -> &str {
         self.0.rsplit('.').next().unwrap_or_default()
     }
+
+    /// Whether it tells of that operation.
+    pub fn is_of(&self, operation: OperationId) -> bool {
+        self.parts().0.rsplit('.').nth(1).is_some_and(|part| part == operation.to_string())
+    }
+
+    /// What it is about, to its recipient: of letters of one row none overtakes another. A callback is one operation's.
+    pub fn row(&self) -> (&str, &str) {
+        let (what, _) = self.parts();
+        let row = match what.rsplit_once('.') {
+            Some((operation, seq)) if is_number(seq) && self.is_callback() => operation,
+            Some((operation, seq)) if is_number(seq) => {
+                operation.split_once('.').map_or(operation, |(service, _)| service)
+            }
+            Some((change, _)) => {
+                change.rsplit_once('.').map_or(change, |(subject_and_code, _)| subject_and_code)
+            }
+            None => what,
+        };
+        (row, if self.is_callback() { CALLBACK } else { self.recipient() })
+    }
+
+    /// Where it stands in its row. The changes of an alarm count; operations tell the time.
+    pub fn place(&self) -> (i128, i128) {
+        let (what, at) = self.parts();
+        let mut parts = what.rsplit('.');
+        let last = parts.next().unwrap_or_default();
+        let number = |text: &str| text.parse().unwrap_or_default();
+        if is_number(last) {
+            (number(at), number(last))
+        } else {
+            (parts.next().map(number).unwrap_or_default(), number(at))
+        }
+    }
+
+    fn is_callback(&self) -> bool {
+        self.0.strip_suffix(CALLBACK).is_some_and(|rest| rest.ends_with('.'))
+    }
+
+    /// What it is about, with the numbers; and when that was.
+    fn parts(&self) -> (&str, &str) {
+        let rest = self.0.rsplit_once('.').map_or("", |(rest, _)| rest);
+        rest.trim_end_matches('.').rsplit_once('.').unwrap_or((rest, ""))
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl fmt::Display for LetterKey {
@@ -233,7 +290,52 @@ mod tests {
     use jiff::{SignedDuration, tz::TimeZone};
 
     use super::*;
-    use crate::domain::{BlobRef, Credentials, NameSuffix, samples::plan};
+    use crate::domain::{
+        BlobRef, Change, Condition, Credentials, Level, NameSuffix, Subject,
+        samples::{at, operation, plan},
+    };
+
+    fn to(name: &str) -> Recipient {
+        if name == CALLBACK {
+            return Recipient::Callback(Callback::Url(Secret::new("https://example.com")));
+        }
+        Recipient::Hook(name.parse().unwrap())
+    }
+
+    #[test]
+    fn the_key_of_a_letter_tells_its_row_and_its_place_there() {
+        let operation = operation(Kind::Backup);
+        let service = operation.plan.service.name.key();
+        let started = Notice::started(&operation, 3, Vec::new());
+        let ended = Notice { at: at(60), ..Notice::ended(&operation, 12, Vec::new()) };
+        let alarm = |subject, seq, change| {
+            let condition = Condition::new("blocked.account.firewall", Level::Critical, "text", "remedy");
+            Notice::alarm(&Alarm { subject, seq, change, at: at(0), since: at(0), condition })
+        };
+        let primary = || Subject::Target("primary".parse().unwrap());
+        let (of_primary, of_app) = ("primary.blocked.account.firewall", "apim.dr.blocked.account.firewall");
+        let callback = format!("{service}.{}", operation.id);
+        let nanos = |seconds| at(seconds).as_nanosecond();
+        for (notice, name, row, place, is_of) in [
+            (&started, "ops", service.as_str(), (started.at.as_nanosecond(), 3), true),
+            (&ended, "ops", &service, (nanos(60), 12), true),
+            (&ended, "callback", &service, (nanos(60), 12), true),
+            (&ended, CALLBACK, &callback, (nanos(60), 12), true),
+            (&alarm(primary(), 9, Change::Raised), "ops", of_primary, (9, nanos(0)), false),
+            (&alarm(primary(), 10, Change::Resolved), "ops", of_primary, (10, nanos(0)), false),
+            (&alarm(Subject::App, 1, Change::Reminded), "7", of_app, (1, nanos(0)), false),
+            (&Notice::test(at(0)), "ops", "test", (nanos(0), nanos(0) / 1000), false),
+        ] {
+            let key = Letter { notice: notice.clone(), to: to(name) }.key();
+            assert_eq!((key.row(), key.place()), ((row, name), place), "{key}");
+            assert_eq!(key.is_of(operation.id), is_of, "{key}");
+            assert_eq!(key.recipient(), name.trim_start_matches('.'), "{key}");
+        }
+        for text in ["", ".", "a", "a.1", "a.1.ops", "..callback", ".callback"] {
+            let key = LetterKey::stored(text);
+            assert!(text.contains(key.row().0) && key.place() <= (1, 0), "{text:?}");
+        }
+    }
 
     fn target(name: &str, container: &str) -> Target {
         let plan = plan("sampleapim");
@@ -246,7 +348,7 @@ mod tests {
             plan: Plan { blob, ..plan },
             credentials: Credentials::default(),
             rpo: SignedDuration::from_hours(26),
-            standby: Some(crate::domain::samples::plan("standby").service),
+            standby: Some(super::super::samples::plan("standby").service),
             drill: None,
         }
     }

@@ -3,6 +3,7 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use serde_json::json;
+use url::Url;
 use zeroize::Zeroizing;
 
 use super::Message;
@@ -11,7 +12,13 @@ use crate::{
     view::OperationView,
 };
 
-/// `hosts` may have changed since the request was taken: they count now.
+/// Where it is, if it may be called. `hosts` may have changed since the request was taken: they count now.
+pub(super) fn address(callback: &Callback, hosts: &CallbackHosts) -> Result<Url, &'static str> {
+    let (Callback::Url(url) | Callback::AzureDevOps { url, .. }) = callback;
+    let refused = "its host may not be called any more: let the setting APIM_DR_CALLBACK_HOSTS name it";
+    hosts.check(url.expose()).map_err(|_| refused)
+}
+
 pub(super) fn message(
     callback: &Callback,
     notice: &Notice,
@@ -20,19 +27,16 @@ pub(super) fn message(
     let News::Ended { operation } = &notice.news else {
         return Err("only the end of an operation is told there");
     };
-    let allowed = |url: &Secret| {
-        let refused = "its host may not be called any more: let the setting APIM_DR_CALLBACK_HOSTS name it";
-        hosts.check(url.expose()).map_err(|_| refused)
-    };
+    let url = address(callback, hosts)?;
     match callback {
-        Callback::Url(url) => {
+        Callback::Url(_) => {
             let body = serde_json::to_value(OperationView::from(&**operation));
-            Ok(Message::json(allowed(url)?, &body.map_err(|_| "the operation cannot be written as JSON")?))
+            Ok(Message::json(url, &body.map_err(|_| "the operation cannot be written as JSON")?))
         }
-        Callback::AzureDevOps { url, token, job, task } => {
+        Callback::AzureDevOps { token, job, task, .. } => {
             let result = if operation.phase == Phase::Succeeded { "succeeded" } else { "failed" };
             let body = json!({ "name": "TaskCompleted", "taskId": task, "jobId": job, "result": result });
-            let mut message = Message::json(allowed(url)?, &body);
+            let mut message = Message::json(url, &body);
             message.headers.insert(AUTHORIZATION, basic(token)?);
             Ok(message)
         }

@@ -23,7 +23,7 @@ pub use http::Limits;
 use http::{Client, Outcome};
 
 use crate::{
-    domain::{CallbackHosts, Hook, HookKind, HookName, Notice, Recipient, sendable},
+    domain::{Callback, CallbackHosts, Hook, HookKind, HookName, Notice, Recipient, sendable},
     ports::{Clock, Hooks, NotDelivered},
 };
 
@@ -90,8 +90,22 @@ impl Hooks for Messenger {
         wanting.map(|hook| hook.name.clone()).collect()
     }
 
-    fn knows(&self, name: &str) -> bool {
-        name == "callback" || self.settings.hooks.iter().any(|hook| hook.name.as_str() == name)
+    fn refuses(&self, to: &Recipient) -> Option<String> {
+        match to {
+            Recipient::Hook(name) => {
+                let is_known = self.settings.hooks.iter().any(|hook| hook.name == *name);
+                (!is_known).then(|| format!("the hook {name} is not in the settings"))
+            }
+            Recipient::Callback(callback) => {
+                let refused = callback::address(callback, &self.settings.callbacks).err();
+                refused.map(|why| format!("the callback of the request: {why}"))
+            }
+        }
+    }
+
+    fn is_one_row(&self, name: &str) -> bool {
+        let mut hooks = self.settings.hooks.iter();
+        hooks.any(|hook| hook.name.as_str() == name && hook.kind == HookKind::Ping)
     }
 
     async fn send(&self, notice: &Notice, to: &Recipient) -> Result<(), NotDelivered> {
@@ -108,12 +122,20 @@ impl Hooks for Messenger {
             }
         };
         let message = message.map_err(|why| lasting(format!("{who}: {why}")))?;
-        told(&who, setting, self.client.post(message).await)
+        let outcome = self.client.post(message).await;
+        told(&who, setting, outcome)
+            .map_err(|error| NotDelivered { expected: is_of_the_other_mode(to, outcome), ..error })
     }
 }
 
 fn lasting(reason: String) -> NotDelivered {
-    NotDelivered { reason, lasting: true }
+    NotDelivered { reason, lasting: true, expected: false }
+}
+
+/// A task of Azure DevOps that does not wait for its callback has the same headers, and refuses what it is told.
+fn is_of_the_other_mode(to: &Recipient, outcome: Outcome) -> bool {
+    matches!(to, Recipient::Callback(Callback::AzureDevOps { .. }))
+        && matches!(outcome, Outcome::Answered(400..=499))
 }
 
 /// What an outcome means, in words without the address.
@@ -133,5 +155,5 @@ fn told(who: &str, setting: &str, outcome: Outcome) -> Result<(), NotDelivered> 
         Outcome::NoAnswer(why) => (format!("gave no answer: {why}"), false),
         Outcome::NotSent(why) => (format!("cannot be told: {why}"), true),
     };
-    Err(NotDelivered { reason: format!("{who} {reason}"), lasting })
+    Err(NotDelivered { reason: format!("{who} {reason}"), lasting, expected: false })
 }

@@ -52,9 +52,9 @@ pub struct Letters {
     pub unreadable: Vec<RecordsError>,
 }
 
-/// A letter whose next try is ours.
+/// A letter that can be read here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Taken {
+pub struct Found {
     pub letter: Letter,
     pub posted: Timestamp,
 }
@@ -78,9 +78,11 @@ pub trait Outbox: Debug + Send + Sync {
     /// The letters that are there.
     async fn waiting(&self) -> Result<Letters, RecordsError>;
 
-    /// Takes the next try of a letter for us: `None` if another process has it, or it is over. `RecordsError::Sealed`:
-    /// the try is ours, but nobody can tell to whom it goes.
-    async fn take(&self, waiting: &Waiting, now: Timestamp) -> Result<Option<Taken>, RecordsError>;
+    /// The letter; `None` if it is over. `RecordsError::Sealed`: nobody can tell here to whom it goes.
+    async fn letter(&self, key: &LetterKey) -> Result<Option<Found>, RecordsError>;
+
+    /// Takes the next try of a letter for us: `false` if another process has it, or it is over.
+    async fn take(&self, waiting: &Waiting, now: Timestamp) -> Result<bool, RecordsError>;
 
     /// Ends it, unless it has ended before.
     async fn end(&self, key: &LetterKey, delivery: &Delivery, now: Timestamp) -> Result<(), RecordsError>;
@@ -94,6 +96,8 @@ pub struct NotDelivered {
     pub reason: String,
     /// Trying again without a change will not help.
     pub lasting: bool,
+    /// Nothing is wrong: perhaps nobody waits for it.
+    pub expected: bool,
 }
 
 /// Those who are told.
@@ -102,9 +106,13 @@ pub trait Hooks: Debug + Send + Sync {
     /// The hooks that want to be told this.
     fn wanting(&self, notice: &Notice) -> Vec<HookName>;
 
-    /// Whether this process can tell a recipient of that name ([`Recipient::name`]): its settings may be others than those
-    /// of the process that posted the letter.
-    fn knows(&self, name: &str) -> bool;
+    /// Why this process cannot tell them, if it cannot: its settings may be others than those of the process that posted
+    /// the letter.
+    fn refuses(&self, to: &Recipient) -> Option<String>;
+
+    /// Whether the recipient of that name ([`Recipient::name`]) must hear everything in its order, whatever it is about:
+    /// only the newest counts there.
+    fn is_one_row(&self, name: &str) -> bool;
 
     /// Tells one of them, once, in half a minute at most.
     async fn send(&self, notice: &Notice, to: &Recipient) -> Result<(), NotDelivered>;

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     domain::{Callback, HookName, Letter, LetterKey, News, Notice, OperationId, Recipient},
     keys::Seal,
-    ports::{Delivery, Letters, Outbox, RecordsError, Taken, Waiting},
+    ports::{Delivery, Found, Letters, Outbox, RecordsError, Waiting},
 };
 
 const OUTBOX: &str = "outbox";
@@ -94,22 +94,14 @@ impl Outbox for Records {
         Ok(letters)
     }
 
-    /// The letter is read first: of one that cannot be read nobody takes a try. Whether it is over is asked last: then
-    /// whoever ended it meanwhile is seen, and what this left behind is taken away.
-    async fn take(&self, waiting: &Waiting, now: Timestamp) -> Result<Option<Taken>, RecordsError> {
-        let Waiting { key, tries, .. } = waiting;
+    async fn letter(&self, key: &LetterKey) -> Result<Option<Found>, RecordsError> {
         let posted = catalog::read::<Posted>(&self.store, &path(key, 0)).await?;
-        if posted.is_some() {
-            let claim = path(key, tries + 1);
-            if catalog::create(&self.store, &claim, &Try { at: now }).await? == Created::Taken {
-                return Ok(None);
+        let Some(Posted { at, to, notice }) = posted else {
+            if self.is_told(key).await? {
+                self.clear(key).await?;
             }
-        }
-        if self.is_told(key).await? {
-            self.clear(key).await?;
             return Ok(None);
-        }
-        let Some(Posted { at, to, notice }) = posted else { return Ok(None) };
+        };
         let to = match to {
             Addressee::Hook(name) => Recipient::Hook(name),
             Addressee::Callback(seal) => {
@@ -117,7 +109,21 @@ impl Outbox for Records {
                 Recipient::Callback(Callback::from(callback))
             }
         };
-        Ok(Some(Taken { letter: Letter { notice, to }, posted: at }))
+        Ok(Some(Found { letter: Letter { notice, to }, posted: at }))
+    }
+
+    /// Whether it is over is asked last: then whoever ended it meanwhile is seen, and what this left behind is taken away.
+    async fn take(&self, waiting: &Waiting, now: Timestamp) -> Result<bool, RecordsError> {
+        let Waiting { key, tries, .. } = waiting;
+        let claim = path(key, tries + 1);
+        if catalog::create(&self.store, &claim, &Try { at: now }).await? == Created::Taken {
+            return Ok(false);
+        }
+        let is_over = self.is_told(key).await?;
+        if is_over {
+            self.clear(key).await?;
+        }
+        Ok(!is_over)
     }
 
     async fn end(&self, key: &LetterKey, delivery: &Delivery, now: Timestamp) -> Result<(), RecordsError> {

@@ -253,12 +253,12 @@ async fn letters_of_version_1_still_arrive_and_those_that_were_told_are_not_told
     let (_copy, records) = copied().await;
     let Letters { waiting, unreadable } = records.waiting().await.unwrap();
     assert!(unreadable.is_empty(), "{unreadable:?}");
-    let [ended, alarm] = waiting.as_slice() else { panic!("{waiting:?}") };
-    let ended = records.take(ended, now()).await.unwrap().unwrap().letter;
+    let [alarm, ended] = waiting.as_slice() else { panic!("{waiting:?}") };
+    let ended = records.letter(&ended.key).await.unwrap().unwrap().letter;
     assert_eq!(ended.to, Recipient::Callback(Callback::Url(Secret::new("https://example.com/example"))));
     assert_eq!(ended.notice.topic(), Topic::Failed);
     assert_eq!((alarm.tries, alarm.at), (1, "2026-11-22T03:10:01Z".parse().unwrap()));
-    let alarm = records.take(alarm, now()).await.unwrap().unwrap().letter;
+    let alarm = records.letter(&alarm.key).await.unwrap().unwrap().letter;
     assert_eq!(alarm.to, Recipient::Hook("ops".parse().unwrap()));
     let subject = Subject::Target("primary".parse().unwrap());
     let recorded = async |seq| records.alarm(&subject, "rpo", seq).await.unwrap().unwrap();

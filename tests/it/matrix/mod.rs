@@ -20,6 +20,7 @@
 //! - a deletion of whatever lies there now; the newest verified point unprotected
 //! - an end that is told when its marker is gone
 
+mod carried;
 mod case;
 mod check;
 mod crowd;

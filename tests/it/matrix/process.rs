@@ -234,8 +234,12 @@ impl Hooks for Process {
         vec!["ops".parse().unwrap()]
     }
 
-    fn knows(&self, _: &str) -> bool {
-        true
+    fn refuses(&self, _: &Recipient) -> Option<String> {
+        None
+    }
+
+    fn is_one_row(&self, _: &str) -> bool {
+        false
     }
 
     async fn send(&self, notice: &Notice, _: &Recipient) -> Result<(), NotDelivered> {
@@ -243,7 +247,8 @@ impl Hooks for Process {
             self.world.told.lock().unwrap().push(notice.id.clone());
             Ok(())
         };
-        let failed = || Err(NotDelivered { reason: "it was scripted".to_owned(), lasting: false });
+        let failed =
+            || Err(NotDelivered { reason: "it was scripted".to_owned(), lasting: false, expected: false });
         self.fate.meet(Deed::Post, send, failed).await
     }
 }

@@ -1,25 +1,16 @@
 //! Who is told what: every end of an operation has its letters, and every condition is told once when it begins and once
 //! when it is over, whichever access goes wrong, whoever dies, and whatever does not answer meanwhile.
 
-use std::{
-    collections::BTreeMap,
-    future::pending,
-    sync::{Mutex, atomic::AtomicBool},
-};
+use std::{collections::BTreeMap, sync::atomic::AtomicBool};
 
 use apim_dr::{
-    domain::{
-        Alarm, Change, DailyCheck, Finding, HookName, Letter, NameSuffix, News, Notice, Recipient, Subject,
-        Target,
-    },
-    keys::StateKey,
-    ports::{Alarms as _, Hooks, NotDelivered, Outbox as _, Ports},
-    records::Records,
+    domain::{Alarm, Change, DailyCheck, Finding, NameSuffix, Notice, Subject, Target},
+    ports::{Alarms as _, Outbox as _, Ports},
     workflows::{Courier, Lookout},
 };
-use async_trait::async_trait;
 use futures::future::join_all;
 use jiff::{SignedDuration, tz::TimeZone};
+use tokio_util::task::TaskTracker;
 use tracing::Level;
 
 use super::*;
@@ -38,7 +29,8 @@ pub(super) async fn check_letters(world: &World, operation: &Operation) {
         let told: Vec<u32> = letters
             .iter()
             .filter_map(|letter| {
-                letter.key.as_str().strip_prefix(&format!("{}.", operation.id))?.strip_suffix(to)
+                let of = format!("{}.{}.", operation.plan.service.name.key(), operation.id);
+                letter.key.as_str().strip_prefix(&of)?.strip_suffix(to)
             })
             .filter_map(|rest| rest.split('.').next()?.parse().ok())
             .filter(|seq| entries[*seq as usize - 1].operation.phase.is_closed())
@@ -81,7 +73,11 @@ impl Watcher {
     /// What it does every few minutes.
     async fn round(&self, targets: &[Target]) {
         self.lookout.look(&self.ports, targets, &[]).await;
-        self.courier.deliver(&self.ports).await;
+        self.deliver().await;
+    }
+
+    async fn deliver(&self) {
+        self.courier.deliver(&self.ports, &TaskTracker::new(), None).await;
     }
 
     /// The same, unless it dies of it.
@@ -295,111 +291,6 @@ async fn in_months_of_outages_and_deaths_every_condition_is_told_once_and_remind
     }
 }
 
-/// Hooks that do what their names say.
-#[derive(Debug, Default)]
-struct Hooked(Mutex<Vec<String>>);
-
-impl Hooked {
-    fn tries(&self, name: &str) -> usize {
-        self.0.lock().unwrap().iter().filter(|tried| *tried == name).count()
-    }
-}
-
-#[async_trait]
-impl Hooks for Hooked {
-    fn wanting(&self, _: &Notice) -> Vec<HookName> {
-        Vec::new()
-    }
-
-    fn knows(&self, _: &str) -> bool {
-        true
-    }
-
-    async fn send(&self, _: &Notice, to: &Recipient) -> Result<(), NotDelivered> {
-        self.0.lock().unwrap().push(to.name().to_owned());
-        let failed = |lasting| Err(NotDelivered { reason: "it was scripted".to_owned(), lasting });
-        match to.name() {
-            "hangs" => pending().await,
-            "fails" => failed(false),
-            "refuses" => failed(true),
-            _ => Ok(()),
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_letter_that_fails_is_tried_for_a_day_and_one_that_hangs_or_is_refused_stops_no_other() {
-    let (logged, _logging) = Logged::begin(Level::WARN);
-    let world = World::new();
-    let hooked = Arc::new(Hooked::default());
-    let ports = Ports { hooks: hooked.clone(), ..Process::new(&world, None).ports() };
-    let notice = Notice { id: "a".to_owned(), at: world.now(), targets: Vec::new(), news: News::Test };
-    let post = async |name: &str| {
-        let to = Recipient::Hook(name.parse().unwrap());
-        ports.outbox.post(&Letter { notice: notice.clone(), to }, world.now()).await.unwrap();
-    };
-    for name in ["fails", "refuses", "works"] {
-        post(name).await;
-    }
-    for _ in 0..24 * 60 + 10 {
-        // As after a restart: nothing is remembered but in the records.
-        Courier::default().deliver(&ports).await;
-        world.advance(Duration::from_mins(1));
-    }
-    // 0, 1, 3, 7, 15, 31 and 63 minutes after it was posted, then every hour until a day is over.
-    assert_eq!(["fails", "refuses", "works"].map(|name| hooked.tries(name)), [7 + 23, 1, 1]);
-    for name in ["fails", "refuses"] {
-        assert_eq!(
-            logged.count(&["WARN", "not tried any more", name, "it was scripted"]),
-            1,
-            "{}",
-            logged.text()
-        );
-    }
-    assert_eq!((logged.count(&["ERROR"]), logged.count(&["works"])), (0, 0), "{}", logged.text());
-    assert_eq!(world.records.waiting().await.unwrap().waiting, []);
-
-    let notice = Notice { id: "b".to_owned(), ..notice.clone() };
-    for name in ["hangs", "works"] {
-        let to = Recipient::Hook(name.parse().unwrap());
-        ports.outbox.post(&Letter { notice: notice.clone(), to }, world.now()).await.unwrap();
-    }
-    let courier = Courier::default();
-    let stopped = async {
-        while world.records.waiting().await.unwrap().waiting.len() > 1 {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::select! {
-        () = courier.deliver(&ports) => panic!("it hangs"),
-        () = stopped => {}
-    }
-    assert_eq!((hooked.tries("hangs"), hooked.tries("works")), (1, 2));
-}
-
-#[tokio::test]
-async fn a_callback_that_does_not_open_is_given_up_and_so_told() {
-    let (logged, _logging) = Logged::begin(Level::WARN);
-    let world = World::new();
-    let (plan, credentials) = order(Kind::Backup, &serde_json::json!({}));
-    let operation = Operation::open(OperationId::at(world.now()), plan, world.now(), world.now());
-    let to = Recipient::Callback(credentials.callback.unwrap());
-    let letter = Letter { notice: Notice::ended(&operation, 2, Vec::new()), to };
-    let other = Records::on(world.store.clone(), StateKey::generate());
-    other.post(&letter, world.now()).await.unwrap();
-    let hooked = Arc::new(Hooked::default());
-    let ports = Ports { hooks: hooked.clone(), ..Process::new(&world, None).ports() };
-    Courier::default().deliver(&ports).await;
-    assert_eq!(world.records.waiting().await.unwrap().waiting, []);
-    assert_eq!(
-        logged.count(&["WARN", "not tried any more", "callback", "another state key"]),
-        1,
-        "{}",
-        logged.text()
-    );
-    assert_eq!(hooked.tries(".callback"), 0);
-}
-
 #[tokio::test]
 async fn a_letter_of_a_newer_version_is_left_alone_and_told_once() {
     let (logged, _logging) = Logged::begin(Level::WARN);
@@ -409,7 +300,7 @@ async fn a_letter_of_a_newer_version_is_left_alone_and_told_once() {
     object_store::ObjectStoreExt::put(&*world.store, &path, newer.into()).await.unwrap();
     let watcher = Watcher::new(&world, None);
     for _ in 0..3 {
-        watcher.courier.deliver(&watcher.ports).await;
+        watcher.deliver().await;
         world.advance(Duration::from_hours(30));
     }
     assert_eq!(logged.count(&["WARN", "left alone", "version 2"]), 1, "{}", logged.text());
