@@ -230,3 +230,20 @@ fn an_answer_tells_whether_it_helps_to_try_again() {
         assert_eq!(told.err().map(|not_delivered| not_delivered.lasting), expected, "{label}");
     }
 }
+
+#[test]
+fn a_task_of_azure_devops_that_refuses_may_not_have_waited() {
+    let secret = || Secret::new("https://dev.azure.com/");
+    let devops =
+        Callback::AzureDevOps { url: secret(), token: secret(), job: String::new(), task: String::new() };
+    let (devops, url) = (Recipient::Callback(devops), Recipient::Callback(Callback::Url(secret())));
+    let hook = Recipient::Hook("ops".parse().unwrap());
+    for (status, expected) in
+        [(200, false), (302, false), (400, true), (401, true), (404, true), (500, false)]
+    {
+        assert_eq!(is_of_the_other_mode(&devops, Outcome::Answered(status)), expected, "{status}");
+        assert!(!is_of_the_other_mode(&url, Outcome::Answered(status)));
+        assert!(!is_of_the_other_mode(&hook, Outcome::Answered(status)));
+    }
+    assert!(!is_of_the_other_mode(&devops, Outcome::NoAnswer("it took too long")));
+}

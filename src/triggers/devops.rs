@@ -1,21 +1,20 @@
 //! The headers with which a task of Azure DevOps asks to be told when it is over: `AzureFunction` that waits for its
 //! callback.
 
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use uuid::Uuid;
 
-use super::problem::ProblemDetails;
 use crate::domain::{Callback, CallbackHosts, NotCallable, Secret};
 
 /// In the order in which the task's documentation names them.
 const HEADERS: [&str; 7] =
     ["PlanUrl", "ProjectId", "HubName", "PlanId", "JobId", "TaskInstanceId", "AuthToken"];
 
-/// The callback that the headers ask for; or what there is to say if some are missing.
-pub(super) fn callback(
-    headers: &HeaderMap,
-    hosts: &CallbackHosts,
-) -> Result<(Option<Callback>, Option<String>), ProblemDetails> {
+const NOT_TOLD: &str = "no task of Azure DevOps is told of the end";
+
+/// The callback that the headers ask for, if they do; or why nobody is called back. The task sends them in both its modes,
+/// so they are no reason to refuse anything.
+pub(super) fn callback(headers: &HeaderMap, hosts: &CallbackHosts) -> Result<Option<Callback>, String> {
     let given = HEADERS.map(|name| {
         let text = headers.get(name).and_then(|value| value.to_str().ok());
         text.map(str::trim).filter(|text| !text.is_empty())
@@ -24,20 +23,21 @@ pub(super) fn callback(
     else {
         let missing: Vec<_> =
             HEADERS.iter().zip(given).filter(|(_, text)| text.is_none()).map(|(name, _)| *name).collect();
-        let some_given = missing.len() < HEADERS.len();
-        let warning = format!("no task of Azure DevOps is told of the end: without {}", missing.join(", "));
-        return Ok((None, some_given.then_some(warning)));
+        if missing.len() == HEADERS.len() {
+            return Ok(None);
+        }
+        return Err(format!("{NOT_TOLD}: without {}", missing.join(", ")));
     };
     for (name, text) in [("ProjectId", project), ("PlanId", plan), ("JobId", job), ("TaskInstanceId", task)] {
         if Uuid::parse_str(text).is_err() {
-            return Err(refused(name, "must be a GUID, as Azure DevOps has it"));
+            return Err(unusable(name, "must be a GUID, as Azure DevOps has it"));
         }
     }
     if !hub.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
-        return Err(refused("HubName", "must be a name, such as build"));
+        return Err(unusable("HubName", "must be a name, such as build"));
     }
     if plan_url.contains('?') {
-        return Err(refused("PlanUrl", "must have no query"));
+        return Err(unusable("PlanUrl", "must have no query"));
     }
     let url = format!(
         "{}/{project}/_apis/distributedtask/hubs/{hub}/plans/{plan}/events?api-version=2.0-preview.1",
@@ -45,17 +45,21 @@ pub(super) fn callback(
     );
     hosts
         .check(&url)
-        .map_err(|NotCallable { detail, remedy }| refused("PlanUrl", &format!("{detail}: {remedy}")))?;
+        .map_err(|NotCallable { detail, remedy }| unusable("PlanUrl", &format!("{detail}: {remedy}")))?;
     let callback = Callback::AzureDevOps {
         url: Secret::new(url),
         token: Secret::new(token),
         job: job.to_owned(),
         task: task.to_owned(),
     };
-    Ok((Some(callback), None))
+    Ok(Some(callback))
 }
 
-fn refused(header: &str, why: &str) -> ProblemDetails {
-    let detail = format!("the header {header}: {why}; nothing was started");
-    ProblemDetails::new(StatusCode::BAD_REQUEST, detail)
+/// Whether a task of Azure DevOps may have sent this.
+pub(super) fn are_sent(headers: &HeaderMap) -> bool {
+    HEADERS.iter().any(|name| headers.contains_key(*name))
+}
+
+fn unusable(header: &str, why: &str) -> String {
+    format!("{NOT_TOLD}: the header {header}: {why}")
 }

@@ -46,13 +46,14 @@ pub(super) async fn start(
         payload::parse(kind, &body, &policy, app.targets()).map_err(ProblemDetails::invalid)?;
     let callbacks = &gate.settings().hooks.callbacks;
     let mut order = payload.into_order(callbacks).map_err(ProblemDetails::invalid)?;
-    let (of_devops, warning) = devops::callback(&parts.headers, callbacks)?;
-    warnings.extend(warning);
-    if order.credentials.callback.is_some() && of_devops.is_some() {
-        let detail = "callbackUrl and the headers of Azure DevOps both ask to be told; nothing was started. Leave one out";
-        return Err(ProblemDetails::new(StatusCode::BAD_REQUEST, detail));
+    if order.credentials.callback.is_none() {
+        match devops::callback(&parts.headers, callbacks) {
+            Ok(callback) => order.credentials.callback = callback,
+            Err(warning) => warnings.push(warning),
+        }
+    } else if devops::are_sent(&parts.headers) {
+        warnings.push("callbackUrl is called back, and no task of Azure DevOps".to_owned());
     }
-    order.credentials.callback = order.credentials.callback.or(of_devops);
     if only_plans {
         return plan(&app, order, warnings).await;
     }
