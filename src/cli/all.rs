@@ -9,8 +9,8 @@ use tokio::signal::ctrl_c;
 use super::{
     args::Output,
     exit::Exit,
-    follow::{Lines, Progress},
-    open, print, screen, story,
+    follow::{Lines, Progress, tell},
+    open, print, story,
 };
 use crate::{
     app::App,
@@ -46,7 +46,6 @@ pub(super) async fn backup(settings: &Settings, output: Output) -> anyhow::Resul
         eprintln!("interrupted; what was started goes on. See it: apim-dr operations list");
         return Ok(Exit::Interrupted);
     };
-    screen::waiting("telling whoever wants to know", app.deliver(None)).await;
     for (target, ended) in app.targets().iter().zip(&ended) {
         match ended {
             Ok(operation) if output == Output::Table => {
@@ -62,11 +61,15 @@ pub(super) async fn backup(settings: &Settings, output: Output) -> anyhow::Resul
         });
         print(&serde_json::to_string_pretty(&rows.collect::<Vec<_>>())?)?;
     }
-    let open = ended.iter().flatten().filter(|operation| !operation.phase.is_closed()).count();
+    let operations = || ended.iter().flatten();
+    let open = operations().filter(|operation| !operation.phase.is_closed()).count();
     if open > 0 {
         eprintln!("{open} not over; the server goes on with them, or: apim-dr operations follow <id>");
     }
-    let in_phase = |phase| ended.iter().flatten().filter(|operation| operation.phase == phase).count();
+    let closed: Vec<_> =
+        operations().filter(|operation| operation.phase.is_closed()).map(|operation| operation.id).collect();
+    tell(&app, &closed).await;
+    let in_phase = |phase| operations().filter(|operation| operation.phase == phase).count();
     let (succeeded, skipped) = (in_phase(Phase::Succeeded), in_phase(Phase::Skipped));
     Ok(match succeeded {
         _ if interrupted && open > 0 => Exit::Interrupted,

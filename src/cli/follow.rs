@@ -88,8 +88,9 @@ pub(super) async fn run(
         },
     };
     if operation.phase.is_closed() {
-        screen::waiting("telling whoever wants to know", app.deliver(None)).await;
-        return report(&operation, output);
+        let exit = report(&operation, output)?;
+        tell(app, &[id]).await;
+        return Ok(exit);
     }
     if interrupted {
         return Ok(left(id, Some(&operation)));
@@ -102,6 +103,22 @@ pub(super) async fn run(
 
 /// How long the steps may take that need no waiting.
 const FIRST_STEPS: Duration = Duration::from_secs(5);
+
+/// How long telling may take: what is not told then is the server's to tell.
+const TELLING: Duration = Duration::from_secs(10);
+
+/// Carries the letters of these operations. What there is to say was said, so Ctrl-C ends it as well.
+pub(super) async fn tell(app: &App, ids: &[OperationId]) {
+    let telling = screen::waiting("telling whoever wants to know", app.deliver(Some(ids)));
+    tokio::select! {
+        told = tokio::time::timeout(TELLING, telling) => {
+            if told.is_err() {
+                screen::note("not everybody could be told within 10 seconds; the server tries again");
+            }
+        }
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
 
 /// What Ctrl-C leaves behind.
 fn left(id: OperationId, operation: Option<&Operation>) -> Exit {
