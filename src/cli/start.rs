@@ -79,7 +79,6 @@ async fn start(kind: Kind, body: &[u8], args: &OrderArgs, settings: Settings) ->
     let id = opened.operation.id;
     if opened.joined {
         screen::note(&format!("the same is open already, as operation {id}: following that one"));
-        eprintln!("the same is open already, as operation {id}: following that one");
         if let Some(callback) = &credentials.callback
             && !workflows::is_told(app.ports(), &opened.operation, callback).await
         {
