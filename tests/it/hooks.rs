@@ -359,3 +359,73 @@ async fn the_backup_before_a_restore_calls_nobody_back() {
     let id = opened.json()["id"].as_str().unwrap().to_owned();
     assert_eq!(credentials(&bed, &id).await.callback, Some(Callback::Url(url.into())));
 }
+
+/// The paths and the bodies that came, as JSON.
+fn bodies(receiver: &Receiver, path: &str) -> Vec<Value> {
+    let heard = receiver.heard.lock().unwrap();
+    let heard = heard.iter().filter(|(came, ..)| came.starts_with(path));
+    heard.map(|(.., body)| serde_json::from_str(body).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn whoever_asked_to_be_called_back_hears_the_end_once_and_so_does_every_hook() {
+    let receiver = Receiver::start().await;
+    let host = receiver.url.trim_start_matches("http://").to_owned();
+    let hooks = json!([
+        { "name": "events", "type": "webhook", "url": format!("{}/ok/events", receiver.url) },
+        { "name": "beat", "type": "ping", "url": format!("{}/ok/beat", receiver.url) },
+    ]);
+    let mut bed =
+        Bed::with(&[("APIM_DR_CALLBACK_HOSTS", &host), ("APIM_DR_NOTIFY", &hooks.to_string())]).await;
+    let url = format!("{}/ok/callback?sig={SIGNATURE}", receiver.url);
+    let body = but(seed("backup"), &json!({ "callbackUrl": url }));
+    let ended = bed.run("/api/backup", &body).await;
+    assert_eq!(ended.status, 200, "{ended:?}");
+    // Whatever is repeated, or begins anew, tells nobody again.
+    for _ in 0..2 {
+        bed.sweep().await;
+        bed.settle().await;
+        bed.restart().await;
+    }
+    assert_eq!(bodies(&receiver, "/ok/callback"), [ended.json()]);
+    let events = bodies(&receiver, "/ok/events");
+    let types: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    let of_operations = ["started", "succeeded"].map(|what| format!("io.github.apim-dr.operation.{what}"));
+    assert_eq!(types, of_operations);
+    let beats: Vec<_> = receiver.paths().into_iter().filter(|path| path.contains("beat")).collect();
+    assert_eq!(beats, ["/ok/beat/start", "/ok/beat"]);
+
+    let devops = [("PlanUrl", format!("{}/ok/", receiver.url))];
+    let headers = of_devops(("", None)).into_iter().filter(|(name, _)| *name != "PlanUrl").chain(devops);
+    let body = but(seed("backup"), &json!({ "apimInstance": "nowhere", "backupName": "other" }));
+    let opened = post(&bed, "/api/backup", &body, headers.collect()).await;
+    let ended = bed.follow(&opened.header("location")).await;
+    assert_eq!(ended.status, 424, "{ended:?}");
+    bed.settle().await;
+    let completed = bodies(&receiver, "/ok/11111111-aaaa-bbbb-cccc-dddddddddddd/_apis");
+    let expected = json!({ "name": "TaskCompleted", "taskId": "44444444-aaaa-bbbb-cccc-dddddddddddd",
+        "jobId": "33333333-aaaa-bbbb-cccc-dddddddddddd", "result": "failed" });
+    assert_eq!(completed, [expected]);
+    assert_hidden(&everything_in(bed.records()));
+}
+
+#[tokio::test]
+async fn what_could_not_be_told_is_told_by_a_later_sweep_and_stops_no_operation() {
+    let receiver = Receiver::start().await;
+    let hooks = json!([{ "name": "events", "type": "webhook", "url": format!("{}/503/events", receiver.url),
+        "on": ["succeeded"] }]);
+    let mut bed = Bed::with(&[("APIM_DR_NOTIFY", &hooks.to_string())]).await;
+    assert_eq!(bed.run("/api/backup", &seed("backup")).await.status, 200);
+    bed.sweep().await;
+    bed.settle().await;
+    assert!(!receiver.paths().is_empty());
+    // Somebody mends the address.
+    bed.set("APIM_DR_NOTIFY", &hooks.to_string().replace("/503/", "/ok/"));
+    bed.restart().await;
+    for _ in 0..70 {
+        bed.advance(Duration::from_mins(1));
+        bed.sweep().await;
+        bed.settle().await;
+    }
+    assert_eq!(bodies(&receiver, "/ok/events").len(), 1);
+}
