@@ -7,7 +7,7 @@ use std::{
 };
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::{
     args::{Output, StatusArgs},
@@ -142,7 +142,7 @@ fn row(target: &TargetReport) -> Vec<Cell> {
         Cell::new(shown(&newest.map_or_else(none, |point| point.backup.to_string()))),
         Cell::new(newest.map_or_else(none, |point| seconds(point.age_seconds))),
         Cell::new(seconds(target.rpo_seconds)),
-        Cell::new(target.next_run.map_or_else(none, time)),
+        Cell::new(target.next_run.map_or_else(none, minute)),
         Cell::new(now.unwrap_or_default()),
     ]
 }
@@ -267,6 +267,11 @@ fn run_row(run: &Run) -> Vec<Cell> {
     ]
 }
 
+/// Short enough for a narrow terminal.
+fn minute(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%MZ").to_string()
+}
+
 fn seconds(seconds: i64) -> String {
     in_words(SignedDuration::from_secs(seconds))
 }
@@ -292,13 +297,11 @@ mod tests {
         assert_snapshot!(text(&samples::report(), false, &of_width(120)), @r#"
         failing, as of 2026-11-22T12:00:00Z
 
-         TARGET       HEALTH   NEWEST VERIFIED             AGE       RPO       NEXT RUN              NOW
-         primary      ok       sampleapim-20261122T010000  11 hours  26 hours  2026-11-23T01:00:00Z
-                               Z
-         shop-europe  at risk  contoso/"><script>alert(1)  2 days    3 days    2026-11-23T01:00:00Z  backup Running, 60 minutes
-                               </script>&'[U+202E].apimba
-                               ckup
-         legacy       failing  none                        none      26 hours  2026-11-23T01:00:00Z
+         TARGET       HEALTH   NEWEST VERIFIED                AGE       RPO       NEXT RUN           NOW
+         primary      ok       sampleapim-20261122T010000Z    11 hours  26 hours  2026-11-23 01:00Z
+         shop-europe  at risk  contoso/"><script>alert(1)</s  2 days    3 days    2026-11-23 01:00Z  backup Running, 60 minutes
+                               cript>&'[U+202E].apimbackup
+         legacy       failing  none                           none      26 hours  2026-11-23 01:00Z
 
         the app is at risk:
          warning  records.corrupt: <script>alert(1)</script> "a" & 'b' [U+202E]txt.exe
@@ -337,8 +340,8 @@ mod tests {
          TARGET   HEALTH  NEWEST    AGE       RPO      NEXT     NOW
                           VERIFIED                     RUN
          primary  ok      sampleap  11 hours  26       2026-11
-                          im-20261            hours    -23T01:
-                          122T0100                     00:00Z
+                          im-20261            hours    -23
+                          122T0100                     01:00Z
                           00Z
 
          instance    sampleapim
