@@ -2,7 +2,9 @@
 //!
 //! Each has one real adapter (`azure`, `records`, [`SystemClock`]) and stand-ins that work.
 
+mod catalog;
 mod inspection;
+mod journal;
 mod telling;
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
@@ -12,12 +14,13 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 
 use crate::domain::{
-    Answer, AttemptId, AzureError, BlobLook, BlobName, BlobRef, Caller, Choice, Concerns, ContainerRef,
-    Continuation, Credentials, DailyCheck, Deleted, Entry, Kind, Operation, OperationId, Phase, Plan,
-    RecoveryPoint, RequestIds, Secret, Seen, ServiceId, ServiceName, ServiceStatus, Snapshot, TargetName,
+    Answer, AttemptId, AzureError, BlobLook, BlobRef, Caller, Concerns, ContainerRef, Continuation,
+    Credentials, Kind, Plan, RequestIds, Secret, Seen, ServiceId, ServiceStatus,
 };
 
+pub use catalog::{Catalog, Mark, Points};
 pub use inspection::Inspection;
+pub use journal::{Appended, Cause, Claim, Ended, Hold, Journal, Opening, Pruned, Since};
 pub use telling::{
     Alarms, Delivery, Found, Hooks, Letters, NotDelivered, Outbox, Standing, UnreadAlarm, Waiting,
 };
@@ -211,93 +214,6 @@ pub trait Blobs: Debug + Send + Sync {
     async fn delete(&self, blob: &BlobRef, seen: &Seen, access_key: Option<&Secret>) -> Deletion;
 }
 
-/// The recovery points of a service, as far as they can be read.
-#[derive(Debug, Default)]
-pub struct Points {
-    /// Those that were not deleted; also those that were overwritten.
-    pub points: Vec<RecoveryPoint>,
-    pub unreadable: Vec<RecordsError>,
-}
-
-/// That a blob is about to be deleted, as it stands in the records.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mark {
-    /// Where it is.
-    pub path: String,
-    /// Its writer deletes nothing from then on.
-    pub until: Timestamp,
-}
-
-/// The catalogue of recovery points.
-#[async_trait]
-pub trait Catalog: Debug + Send + Sync {
-    /// The services that have recovery points, in small letters.
-    async fn services(&self) -> Result<Vec<ServiceName>, RecordsError>;
-
-    /// The recovery points of a service; with `since`, those whose operation was opened no earlier.
-    async fn points(&self, service: &ServiceName, since: Option<Timestamp>) -> Result<Points, RecordsError>;
-
-    /// Records a point. That it is there already is fine.
-    async fn record(&self, point: &RecoveryPoint) -> Result<(), RecordsError>;
-
-    /// Records that somebody saw the blob of a point that was not verified before.
-    async fn record_verified(
-        &self,
-        point: &RecoveryPoint,
-        seen: &Seen,
-        now: Timestamp,
-    ) -> Result<(), RecordsError>;
-
-    /// Records that a point is gone.
-    async fn record_deleted(&self, point: &RecoveryPoint, deleted: &Deleted) -> Result<(), RecordsError>;
-
-    /// Says that a service has backups under this name.
-    async fn own(&self, blob: &BlobRef, service: &ServiceName) -> Result<(), RecordsError>;
-
-    /// The services that have, or had, backups under this name, in small letters.
-    async fn owners(&self, blob: &BlobRef) -> Result<Vec<ServiceName>, RecordsError>;
-
-    /// Says that a container is to be left as it is until an instant, because of this restore.
-    async fn freeze(
-        &self,
-        container: &ContainerRef,
-        restore: OperationId,
-        until: Timestamp,
-    ) -> Result<(), RecordsError>;
-
-    /// A restore because of which a container is to be left as it is.
-    async fn frozen(
-        &self,
-        container: &ContainerRef,
-        now: Timestamp,
-    ) -> Result<Option<OperationId>, RecordsError>;
-
-    /// Says that a blob is about to be deleted, until an instant. A restore that starts meanwhile waits.
-    async fn mark(&self, blob: &BlobRef, until: Timestamp) -> Result<Mark, RecordsError>;
-
-    /// Takes that back, or says that it is done.
-    async fn unmark(&self, mark: &Mark) -> Result<(), RecordsError>;
-
-    /// Until when a blob may be deleted by somebody who said so; `None`: nobody does.
-    async fn marked(&self, blob: &BlobRef, now: Timestamp) -> Result<Option<Timestamp>, RecordsError>;
-
-    /// Records what the backup of an operation does not carry. That it is there already is fine.
-    async fn record_snapshot(&self, id: OperationId, snapshot: &Snapshot) -> Result<(), RecordsError>;
-
-    /// What was recorded with an operation.
-    async fn snapshot(
-        &self,
-        service: &ServiceName,
-        id: OperationId,
-    ) -> Result<Option<Snapshot>, RecordsError>;
-
-    /// The newest that can be read, and with which operation it was recorded. Fails if there are some and none can be.
-    async fn newest_snapshot(
-        &self,
-        service: &ServiceName,
-    ) -> Result<Option<(OperationId, Snapshot)>, RecordsError>;
-}
-
 /// Why the records could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordsError {
@@ -315,212 +231,4 @@ pub enum RecordsError {
     /// The sealed credentials of an operation cannot be opened.
     #[error("the credentials of this operation cannot be opened: {reason}")]
     Sealed { reason: String },
-}
-
-/// What came of appending an entry.
-#[derive(Debug)]
-pub enum Appended {
-    /// It stands.
-    Written,
-    /// Another entry has that number.
-    Taken,
-}
-
-/// Whether an operation holds its service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hold {
-    Ours,
-    /// Another open operation does.
-    Theirs(OperationId),
-}
-
-/// What is kept of an operation while it is open, so that anybody can carry it on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Opening {
-    pub id: OperationId,
-    pub plan: Plan,
-    pub opened: Timestamp,
-    pub deadline: Timestamp,
-}
-
-/// What makes two openings one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cause {
-    /// One instant of a target's schedule.
-    Slot { target: TargetName, instant: Timestamp },
-    /// One instant of the schedule of a target's drills.
-    Drill { target: TargetName, instant: Timestamp },
-    /// A caller's `Idempotency-Key` on one route, for ever, and a mark of the body that came with it.
-    Key { route: &'static str, key: String, body: String },
-    /// The same kind, service and blob, while such a one is open.
-    Request,
-    /// Likewise, but for the time in the blob's name: `alike` is what all such names have in common.
-    Named { alike: BlobName },
-}
-
-impl Cause {
-    /// What makes a repetition of a request one with it, whenever it comes. `plan` has the plain name.
-    pub fn request(plan: &Plan, choice: &Choice) -> Self {
-        match choice {
-            Choice::Dated(naming) => Self::Named { alike: naming.timeless(plan) },
-            Choice::Plain | Choice::Pick(_) => Self::Request,
-        }
-    }
-}
-
-/// Whose opening it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Claim {
-    Ours,
-    /// Somebody opened it before; its first entry may be missing yet.
-    Theirs(Box<Opening>),
-    /// The key was used before, with another body.
-    OtherBody,
-}
-
-/// How an operation ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
-    pub id: OperationId,
-    pub kind: Kind,
-    /// Of which target it was a drill, if it was one.
-    pub drill: Option<TargetName>,
-    pub phase: Phase,
-    pub opened: Timestamp,
-    /// When its last attempt was; `None`: it had none.
-    pub started: Option<Timestamp>,
-    pub closed: Timestamp,
-    /// Account, container and name of the backup that it wrote or read, with slashes between.
-    pub blob: String,
-    /// It was the safety backup of a restore.
-    pub safety: bool,
-    /// Why it failed.
-    pub failure: Option<String>,
-}
-
-/// What pruning came to.
-#[derive(Debug, Default)]
-pub struct Pruned {
-    /// How many objects were deleted.
-    pub deleted: usize,
-    /// What is as old and stays, because nobody can tell that it is over.
-    pub left: Vec<RecordsError>,
-}
-
-/// Since when a target has its schedule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Since {
-    pub at: Timestamp,
-    /// It had another one before.
-    pub changed: bool,
-}
-
-/// The journal of all operations. Objects are created if absent and never changed.
-#[async_trait]
-pub trait Journal: Debug + Send + Sync {
-    /// Whose opening this is, if anybody's; changes nothing.
-    async fn claimed(&self, cause: &Cause, opening: &Opening) -> Result<Option<Claim>, RecordsError>;
-
-    /// Makes the opening ours, unless somebody was before us.
-    async fn claim(&self, cause: &Cause, opening: &Opening) -> Result<Claim, RecordsError>;
-
-    /// Stores the plan and its sealed credentials as open, unless that was done before: what stands then. A plan
-    /// belongs to the credentials that stand beside it.
-    async fn open(&self, opening: &Opening, credentials: &Credentials) -> Result<Opening, RecordsError>;
-
-    /// The operations that are open, and those that were closed without an answer that came.
-    async fn open_operations(&self) -> Result<Vec<OperationId>, RecordsError>;
-
-    /// What was stored when the operation was opened; `None` once it is closed.
-    async fn opening(&self, id: OperationId) -> Result<Option<Opening>, RecordsError>;
-
-    /// The secrets that came with an open operation.
-    async fn credentials(&self, operation: &Operation) -> Result<Credentials, RecordsError>;
-
-    /// Stores an answer that came after its operation was closed, so that it is not lost and the operation is
-    /// found again.
-    async fn keep_answer(
-        &self,
-        id: OperationId,
-        attempt: AttemptId,
-        answer: &Answer,
-        credentials: &Credentials,
-    ) -> Result<(), RecordsError>;
-
-    /// The answer that was stored so.
-    async fn kept_answer(&self, id: OperationId, attempt: AttemptId) -> Result<Option<Answer>, RecordsError>;
-
-    /// Creates the entry if nobody has created one with its number.
-    async fn append(&self, entry: &Entry) -> Result<Appended, RecordsError>;
-
-    /// The newest entry.
-    async fn last(&self, id: OperationId) -> Result<Option<Entry>, RecordsError>;
-
-    /// All entries, oldest first.
-    async fn entries(&self, id: OperationId) -> Result<Vec<Entry>, RecordsError>;
-
-    /// The operations opened since, newest first, at most `limit`.
-    async fn operations(&self, limit: usize) -> Result<Vec<OperationId>, RecordsError>;
-
-    /// Takes the service for the operation, unless another open operation has it.
-    async fn hold(&self, operation: &Operation, now: Timestamp) -> Result<Hold, RecordsError>;
-
-    /// Who holds a service, if it is open; changes nothing.
-    async fn holder(
-        &self,
-        service: &ServiceName,
-        now: Timestamp,
-    ) -> Result<Option<OperationId>, RecordsError>;
-
-    /// Since when a target has this schedule: `now`, if it had none or another.
-    async fn since(&self, target: &TargetName, schedule: &str, now: Timestamp)
-    -> Result<Since, RecordsError>;
-
-    /// The same of the schedule of its drills.
-    async fn drills_since(
-        &self,
-        target: &TargetName,
-        schedule: &str,
-        now: Timestamp,
-    ) -> Result<Since, RecordsError>;
-
-    /// The same of either, if anybody has said it; changes nothing.
-    async fn known_since(
-        &self,
-        target: &TargetName,
-        kind: Kind,
-        schedule: &str,
-    ) -> Result<Option<Timestamp>, RecordsError>;
-
-    /// Whether a target was looked at on this day (UTC).
-    async fn is_checked(&self, target: &TargetName, now: Timestamp) -> Result<bool, RecordsError>;
-
-    /// Records the look of its day, and tells whether that was the first one.
-    async fn record_check(&self, check: &DailyCheck) -> Result<bool, RecordsError>;
-
-    /// The newest look at a target, of this day or the week before.
-    async fn newest_check(
-        &self,
-        target: &TargetName,
-        now: Timestamp,
-    ) -> Result<Option<DailyCheck>, RecordsError>;
-
-    /// Writes the history of a closed operation, then forgets that it was open.
-    async fn close(&self, terminal: &Entry) -> Result<(), RecordsError>;
-
-    /// The newest operations of a service that have ended, newest first: those that ended on the day of `since` or later,
-    /// or else as many as tell how long one takes.
-    async fn history(
-        &self,
-        service: &ServiceName,
-        since: Option<Timestamp>,
-    ) -> Result<Vec<Ended>, RecordsError>;
-
-    /// Whether the pruning of this day (UTC) is ours: of all that ask, one is told so; and none if the time seems to
-    /// have jumped.
-    async fn claim_pruning(&self, now: Timestamp) -> Result<bool, RecordsError>;
-
-    /// Deletes what is over since `before`. What is open stays, however old. A failure leaves the rest for the next
-    /// time.
-    async fn prune(&self, before: Timestamp) -> Result<Pruned, RecordsError>;
 }

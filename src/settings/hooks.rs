@@ -51,12 +51,7 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Settings;
-
-    fn read(variables: &[(&str, &str)]) -> Settings {
-        let pairs = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Settings::read(&pairs.collect())
-    }
+    use crate::settings::tests::read;
 
     #[test]
     fn what_is_wrong_with_a_hook_stops_neither_the_others_nor_a_backup() {

@@ -76,12 +76,7 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Settings;
-
-    fn read(variables: &[(&str, &str)]) -> Settings {
-        let pairs = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Settings::read(&pairs.collect())
-    }
+    use crate::settings::tests::read;
 
     #[test]
     fn a_key_vault_reference_that_was_not_resolved_is_told_as_such_once() {

@@ -1,6 +1,6 @@
 use super::*;
 
-fn read(variables: &[(&str, &str)]) -> Settings {
+pub(super) fn read(variables: &[(&str, &str)]) -> Settings {
     let pairs = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     Settings::read(&pairs.collect())
 }
