@@ -278,3 +278,37 @@ async fn links_take_the_key_of_their_page_along_in_the_browser_alone() {
     assert!(others().any(|link| link.contains("target=primary&code=")), "{links:?}");
     browser.quit().await;
 }
+
+#[tokio::test]
+async fn a_page_loads_itself_anew_while_something_runs_unless_somebody_reads_in_it() {
+    // Of three loads each is counted, and a quarter of a minute passes at once.
+    const HURRY: &str = "window.name += 'x'; const real = Date.now.bind(Date); let passed = 0; \
+                         Date.now = () => real() + passed; \
+                         window.setInterval = (f) => { window.tick = () => { passed += 15000; f(); }; };";
+    const TICK: &str = "window.tick?.(); return null";
+    let Some(browser) = Browser::start().await else { return };
+    let (bed, pages) = pages().await;
+    browser.tell("Page.addScriptToEvaluateOnNewDocument", json!({ "source": HURRY })).await;
+    let loads = async |expected: usize| {
+        let name = browser.ask("return window.name").await;
+        assert_eq!(name.as_str().unwrap().len(), expected);
+    };
+    let (_, overview) = &pages[0];
+    browser.open(overview).await;
+    loads(1).await;
+    browser.ask(TICK).await;
+    while browser.ask("return document.readyState").await != "complete" {}
+    loads(2).await;
+    browser.press(TAB).await;
+    browser.ask(TICK).await;
+    loads(2).await;
+
+    // What is over stays as it is.
+    crate::targets::finish(&bed).await;
+    browser.open(overview).await;
+    loads(3).await;
+    assert_eq!(browser.ask("return 'busy' in document.documentElement.dataset").await, false);
+    browser.ask(TICK).await;
+    loads(3).await;
+    browser.quit().await;
+}

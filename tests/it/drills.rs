@@ -27,7 +27,7 @@ fn drilled(fields: &Value) -> Value {
     target("primary", &own)
 }
 
-async fn with_drills(schedule: &str) -> Bed {
+pub(crate) async fn with_drills(schedule: &str) -> Bed {
     let bed = bed(&[drilled(&json!({ "drillSchedule": schedule }))]).await;
     bed.emulator.add_service(Service::new(DRILL, accounts::LOCATION));
     bed
