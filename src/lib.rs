@@ -16,6 +16,7 @@ pub mod emulator;
 pub mod hooks;
 pub mod keys;
 pub mod metrics;
+pub mod package;
 pub mod payload;
 pub mod ports;
 pub mod records;

@@ -1,6 +1,6 @@
 //! Commands and flags. az's spellings work.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -26,6 +26,9 @@ pub enum Command {
         /// Address to listen on without a host [default: 127.0.0.1:7071]
         #[arg(long)]
         listen: Option<SocketAddr>,
+        /// Take only calls that App Service authentication let through, whatever the settings say
+        #[arg(long)]
+        require_principal: bool,
     },
     /// Back an API Management instance up, and follow it to its end
     Backup(BackupArgs),
@@ -129,6 +132,8 @@ pub enum Command {
         #[arg(long, short, value_enum, default_value_t)]
         output: Output,
     },
+    /// Write the package that the Functions host runs, or check one
+    Package(PackageArgs),
     /// Run a small Azure on this machine, to try things on
     Emulate(EmulateArgs),
     /// Back up and restore on the embedded emulator: no account, no network, nothing left behind
@@ -518,4 +523,38 @@ mod tests {
     fn every_command_is_one_that_can_be_parsed() {
         Cli::command().debug_assert();
     }
+}
+
+#[derive(Debug, Args)]
+pub struct PackageArgs {
+    /// Only look at a package, a zip file or a folder, as the host would: 0, or 1 and what is wrong with it
+    #[arg(long, value_name = "ZIP|FOLDER", conflicts_with_all = ["zip", "folder", "program", "targets", "auth"])]
+    pub check: Option<PathBuf>,
+    /// The zip file to write
+    #[arg(long, value_name = "FILE", default_value = "apim-dr.zip", conflicts_with = "folder")]
+    pub zip: PathBuf,
+    /// Write it unpacked into this folder instead
+    #[arg(long)]
+    pub folder: Option<PathBuf>,
+    /// The program to pack [default: this one]
+    #[arg(long, value_name = "FILE")]
+    pub program: Option<PathBuf>,
+    /// A file of targets to pack as targets.json
+    #[arg(long, value_name = "FILE")]
+    pub targets: Option<PathBuf>,
+    /// Who lets callers in
+    #[arg(long, value_enum, default_value_t)]
+    pub auth: Auth,
+    /// Take a program that needs libraries of the host
+    #[arg(long)]
+    pub allow_dynamic: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Auth {
+    /// Function keys
+    #[default]
+    Keys,
+    /// App Service authentication
+    EasyAuth,
 }

@@ -14,6 +14,7 @@ mod identity;
 mod list;
 mod notify;
 mod operations;
+mod package;
 mod place;
 mod plan;
 mod prune;
@@ -62,7 +63,14 @@ pub async fn run(cli: Cli, settings: Settings, environment: &Environment) -> any
 
 async fn dispatch(command: Command, settings: Settings, environment: &Environment) -> anyhow::Result<Exit> {
     match command {
-        Command::Serve { listen } => {
+        Command::Serve { listen, require_principal } => {
+            if require_principal && !settings.under_host {
+                return Ok(Exit::usage(
+                    "--require-principal: only under the Functions host; set APIM_DR_KEYS instead",
+                ));
+            }
+            let settings =
+                Settings { require_principal: settings.require_principal || require_principal, ..settings };
             let listen = listen.filter(|_| !settings.under_host).unwrap_or(settings.listen);
             if !listen.ip().is_loopback() && settings.caller_keys.is_none() {
                 return Ok(Exit::usage("--listen: an address that is not loopback needs APIM_DR_KEYS"));
@@ -128,6 +136,7 @@ async fn dispatch(command: Command, settings: Settings, environment: &Environmen
             print(String::from_utf8_lossy(&script).trim_end())
         }
         Command::Settings { output } => print_settings(&settings, environment, output),
+        Command::Package(args) => package::package(&args),
         Command::Emulate(args) => {
             let start = match (args.clock, args.start) {
                 (EmulatedClock::System, None) => None,

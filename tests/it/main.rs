@@ -34,6 +34,7 @@ mod looks;
 mod matrix;
 mod outage;
 mod owners;
+mod package;
 mod payloads;
 mod places;
 mod preflight;

@@ -1,6 +1,10 @@
 //! The program as a process: its command line, its server, its death. Real time, with an Azure that is quick.
 
-use std::{process::Stdio, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use apim_dr::emulator::{Config, Effect, Emulator, Fault, accounts};
 use serde_json::{Value, json};
@@ -17,6 +21,8 @@ pub(crate) struct Place {
     pub(crate) emulator: Emulator,
     folder: TempDir,
     variables: Vec<(String, String)>,
+    /// The root of processes, if it is one of their own, with a program in it.
+    root: Option<PathBuf>,
 }
 
 /// How a command ended.
@@ -38,7 +44,7 @@ impl Place {
         let records = ("APIM_DR_RECORDS".to_owned(), format!("file:{}/records", folder.path().display()));
         let settings = emulator.settings().into_iter().map(|(name, value)| (name.to_owned(), value));
         let variables = settings.chain([records]).collect();
-        Self { emulator, folder, variables }
+        Self { emulator, folder, variables, root: None }
     }
 
     /// Adds a variable to every process that is started from now on.
@@ -51,12 +57,20 @@ impl Place {
         std::fs::write(self.folder.path().join(name), text).unwrap();
     }
 
-    pub(crate) fn records(&self) -> std::path::PathBuf {
+    pub(crate) fn records(&self) -> PathBuf {
         self.folder.path().join("records")
     }
 
+    /// Every process that is started from now on sees only what is below `root`, and is `apim-dr` there.
+    pub(crate) fn below(&mut self, root: &Path) {
+        self.root = Some(root.to_owned());
+    }
+
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_apim-dr"));
+        let mut command = match &self.root {
+            None => Command::new(env!("CARGO_BIN_EXE_apim-dr")),
+            Some(root) => confined(root, "apim-dr"),
+        };
         command.args(arguments).env_clear().envs(self.variables.clone()).current_dir(self.folder.path());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
@@ -90,6 +104,13 @@ impl Place {
         server.url = format!("http://{}", listening["address"].as_str().unwrap());
         server
     }
+}
+
+/// A program that sees only what is below `root`.
+pub(crate) fn confined(root: &Path, program: &str) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--root"]).arg(root).arg(format!("/{program}"));
+    command
 }
 
 /// A running server and what it logs.

@@ -43,8 +43,8 @@ async fn terminate(listener: TcpListener, config: ServerConfig, plain: String) {
     }
 }
 
-#[tokio::test]
-async fn a_backup_over_tls_needs_the_certificate_authority_and_says_so() {
+/// An Azure that speaks TLS alone, what speaks to it, and the PEM of the authority that signed its certificate.
+pub(crate) async fn place_with_tls() -> (Place, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
     let config = Config {
@@ -58,6 +58,12 @@ async fn a_backup_over_tls_needs_the_certificate_authority_and_says_so() {
     let plain = place.emulator.url().trim_start_matches("http://").to_owned();
     tokio::spawn(terminate(listener, server, plain));
     place.set("APIM_DR_ALLOW_HTTP_LOOPBACK", "false");
+    (place, authority)
+}
+
+#[tokio::test]
+async fn a_backup_over_tls_needs_the_certificate_authority_and_says_so() {
+    let (mut place, authority) = place_with_tls().await;
     let body = seed("backup").to_string();
 
     let distrusted = place.run(&["backup", "--payload", "-"], &body).await;
