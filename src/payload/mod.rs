@@ -321,6 +321,17 @@ mod tests {
     }
 
     #[test]
+    fn a_caller_reads_nothing_of_our_environment() {
+        // In a target these name a variable, or were not resolved; over HTTP they are what they say.
+        for text in ["env:PATH", "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/n/)"] {
+            let parsed = backup(&json!({ "clientSecret": text })).unwrap();
+            assert_eq!(parsed.payload.credentials.client_secret, Some(Secret::new(text)));
+            let problems = backup(&json!({ "accessKey": text })).unwrap_err();
+            assert_eq!(problems[0].detail, "not base64");
+        }
+    }
+
+    #[test]
     fn secrets_are_found_whatever_their_case_and_shape_and_none_where_none_is() {
         let fields = |body: &str| -> Vec<String> {
             secrets(body.as_bytes()).into_iter().map(|problem| problem.field.unwrap()).collect()

@@ -50,5 +50,6 @@ mod secrets;
 mod status_command;
 mod status_page;
 mod targets;
+mod threats;
 mod tls;
 mod verification;

@@ -30,7 +30,7 @@ async fn back_up(bed: &Bed, instance: &str, name: &str) -> Answer {
 }
 
 /// What became of each recovery point of an instance, oldest first, when all but the last were to go.
-async fn retired(bed: &Bed, instance: &str) -> Vec<(String, Outcome)> {
+pub(crate) async fn retired(bed: &Bed, instance: &str) -> Vec<(String, Outcome)> {
     let text = body(instance, SHARED).to_string();
     let parsed = payload::parse(Kind::Backup, text.as_bytes(), &RestorePolicy::default(), &[]);
     let Plan { service, blob, .. } =
