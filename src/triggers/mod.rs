@@ -94,11 +94,13 @@ fn api(gate: Arc<Gate>) -> Router {
         Router::new().route("/api/status", get(status::page)).route("/api/status/{view}", get(status::view));
     // Of the guard's answers too.
     let status = guarded(KeyUse::Status, status).route_layer(middleware::map_response(status::keep_private));
+    let operations = Router::new().route("/api/operations/{id}", get(operations::show));
+    let operations = operations.route_layer(middleware::map_response(status::keep_private));
     Router::new()
         .merge(guarded(KeyUse::Backup, Router::new().route("/api/backup", backup)))
         .merge(guarded(KeyUse::Restore, Router::new().route("/api/restore", restore)))
         .merge(status)
-        .route("/api/operations/{id}", get(operations::show))
+        .merge(operations)
         .route("/api/health", get(health::health))
         .with_state(gate)
         .layer(CatchPanicLayer::new())

@@ -46,7 +46,7 @@ pub(super) async fn show(
         _ => StatusCode::ACCEPTED,
     };
     let body = serde_json::to_vec(&OperationView::from(&operation)).unwrap_or_default();
-    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    let headers = [(header::CONTENT_TYPE, "application/json")];
     if operation.phase.is_closed() {
         return Ok((status, headers, body).into_response());
     }

@@ -87,6 +87,25 @@ async fn no_header_that_was_forged_leads_a_link_elsewhere() {
 }
 
 #[tokio::test]
+async fn nobody_keeps_what_a_link_tells_or_learns_its_address() {
+    let bed = Bed::start().await;
+    let link = bed.open("/api/backup", &seed("backup")).await;
+    for address in [link.clone(), link.replace("?t=", "?t=x")] {
+        let answer = bed.get(&address).await;
+        for (name, value) in [
+            ("cache-control", "no-store"),
+            ("referrer-policy", "no-referrer"),
+            ("x-content-type-options", "nosniff"),
+            ("cross-origin-resource-policy", "same-origin"),
+        ] {
+            assert_eq!(answer.header(name), value, "{answer:?}");
+            assert_eq!(answer.headers.get_all(name).iter().count(), 1, "{answer:?}");
+        }
+        assert!(answer.headers.get("access-control-allow-origin").is_none(), "{answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn of_two_ids_of_an_invocation_the_hosts_counts() {
     let mut place = Place::start().await;
     place.set("FUNCTIONS_CUSTOMHANDLER_PORT", "0");
