@@ -1,8 +1,12 @@
 //! The link of an operation: its address for callers, with the token that opens it and their wishes.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, net::IpAddr};
 
-use axum::http::{HeaderMap, StatusCode, Uri, header, uri::Authority};
+use axum::{
+    extract::Request,
+    http::{HeaderMap, StatusCode, Uri, header, uri::Authority},
+};
+use url::Url;
 
 use super::problem::ProblemDetails;
 use crate::{
@@ -77,10 +81,25 @@ fn base_url(configured: Option<&str>, headers: &HeaderMap, uri: &Uri) -> Result<
     if let Some(url) = configured {
         return Ok(url.trim_end_matches('/').to_owned());
     }
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = host.or_else(|| uri.authority().map(Authority::as_str)).unwrap_or_default();
-    let Ok(authority) = host.parse::<Authority>() else {
+    let Ok(authority) = host(headers, uri).unwrap_or_default().parse::<Authority>() else {
         return Err(ProblemDetails::new(StatusCode::BAD_REQUEST, "the request names no host"));
     };
     Ok(public_url_of(&authority))
+}
+
+/// The host that a request names, if it names one.
+fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
+    let named = headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default());
+    named.or_else(|| uri.authority().map(Authority::as_str))
+}
+
+/// Whether a request came by a name or an address of this machine's own, or by the one that is configured. Browsers
+/// name the host always.
+pub(super) fn is_for_us(configured: Option<&str>, request: &Request) -> bool {
+    let Some(host) = host(request.headers(), request.uri()) else { return true };
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    let name = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    let is_own = name == "localhost" || name.ends_with(".localhost") || name.parse::<IpAddr>().is_ok();
+    let configured = configured.and_then(|url| Url::parse(url).ok());
+    is_own || configured.is_some_and(|url| url.host_str() == Some(&name))
 }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::Request,
+    extract::{Request, State},
     http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -54,6 +54,7 @@ const HTTP_FUNCTIONS: [HttpFunction; 5] = [
 pub(crate) fn router(gate: Arc<Gate>) -> Router {
     let under_host = gate.settings().under_host;
     let api = api(gate.clone());
+    let pages = middleware::from_fn_with_state(gate.clone(), no_web_pages);
     // Only the host sends these. They ask for no key before they are read, so stand-alone nobody may.
     let enveloped = if under_host { enveloped(gate, &api) } else { Router::new() };
     let router = Router::new()
@@ -66,7 +67,7 @@ pub(crate) fn router(gate: Arc<Gate>) -> Router {
             ProblemDetails::new(StatusCode::METHOD_NOT_ALLOWED, "this address takes another method")
         })
         .layer(CatchPanicLayer::new());
-    let router = if under_host { router } else { router.layer(middleware::from_fn(no_web_pages)) };
+    let router = if under_host { router } else { router.layer(pages) };
     router.layer(middleware::from_fn(in_span))
 }
 
@@ -132,9 +133,16 @@ async fn request_in(function: HttpFunction, body: Body) -> Result<Request, Probl
 }
 
 /// Stand-alone there may be no key in front of us, and any web page that the operator opens can post to loopback.
-/// Browsers say so (Fetch standard: `Origin` goes with every POST).
-async fn no_web_pages(request: Request, next: Next) -> Response {
+/// Browsers say so (Fetch standard: `Origin` goes with every POST). A page whose own name leads to this machine may
+/// even read what it gets: it is known by that name, which the request has as its host.
+async fn no_web_pages(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
     let headers = request.headers();
+    let settings = gate.settings();
+    if settings.caller_keys.is_none() && !link::is_for_us(settings.public_url.as_deref(), &request) {
+        let detail = "without APIM_DR_KEYS only this machine's own names are answered; \
+                      behind a proxy set APIM_DR_PUBLIC_URL to the address that callers use";
+        return ProblemDetails::new(StatusCode::MISDIRECTED_REQUEST, detail).into_response();
+    }
     let from_page = headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site");
     if from_page && !request.method().is_safe() {
         let detail = "requests of web pages are refused; call from a program";

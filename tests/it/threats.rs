@@ -20,6 +20,8 @@ use crate::{
 };
 
 const ATTACKER: &str = "attacker.example";
+/// Stand-alone.
+const NO_HOST: (&str, &str) = ("FUNCTIONS_CUSTOMHANDLER_PORT", "");
 
 async fn send(bed: &Bed, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let request = bed.client.request(method, format!("{}{path}", bed.url)).body(body.to_owned());
@@ -103,6 +105,32 @@ async fn nobody_keeps_what_a_link_tells_or_learns_its_address() {
         }
         assert!(answer.headers.get("access-control-allow-origin").is_none(), "{answer:?}");
     }
+}
+
+#[tokio::test]
+async fn a_page_whose_name_leads_to_this_machine_reads_and_starts_nothing() {
+    let bed = Bed::with(&[NO_HOST, ("APIM_DR_PUBLIC_URL", "https://dr.example.com/")]).await;
+    let status = async |host: &str| {
+        send(&bed, Method::GET, "/api/status/json", &[("host", host)], "").await.status.as_u16()
+    };
+    for host in ["attacker.example", "attacker.example:7071", "localhost.attacker.example", "127.0.0.1.x", ""]
+    {
+        assert_eq!(status(host).await, 421, "{host}");
+        let headers = [("host", host)];
+        let start = send(&bed, Method::POST, "/api/restore", &headers, &seed("restore").to_string()).await;
+        assert_eq!(start.status, 421, "{host}: {start:?}");
+    }
+    for host in
+        ["localhost:7071", "app.localhost", "127.0.0.1", "[::1]:7071", "10.0.0.4", "DR.example.com:443"]
+    {
+        assert_eq!(status(host).await, 200, "{host}");
+    }
+    assert_eq!(bed.emulator.requests().len(), 0);
+
+    // With keys a page has nothing to send.
+    let bed = Bed::with(&[NO_HOST, ("APIM_DR_KEYS", "status=status-key-0123456789")]).await;
+    let headers = [("host", ATTACKER), ("x-functions-key", "status-key-0123456789")];
+    assert_eq!(send(&bed, Method::GET, "/api/status/json", &headers, "").await.status, 200);
 }
 
 #[tokio::test]
