@@ -138,6 +138,10 @@ async fn dispatch(command: Command, settings: Settings, environment: &Environmen
         Command::Settings { output } => print_settings(&settings, environment, output),
         Command::Package(args) => package::package(&args),
         Command::Emulate(args) => {
+            if !args.listen.ip().is_loopback() {
+                // It asks nobody for a key, and lies as it is told to.
+                return Ok(Exit::usage("--listen: the emulator listens on loopback only"));
+            }
             let start = match (args.clock, args.start) {
                 (EmulatedClock::System, None) => None,
                 (EmulatedClock::System, Some(_)) => {

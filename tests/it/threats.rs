@@ -279,3 +279,12 @@ async fn a_forged_recovery_point_is_restored_from_nowhere_else() {
         fs::remove_dir_all(forged.parent().unwrap()).unwrap();
     }
 }
+
+#[tokio::test]
+async fn an_emulator_that_others_could_reach_does_not_start() {
+    let place = Place::start().await;
+    let refused = place.run(&["emulate", "--listen", "0.0.0.0:0"], "");
+    let refused = tokio::time::timeout(Duration::from_secs(20), refused).await.expect("it listens");
+    assert_eq!(refused.code, Some(64), "{refused:?}");
+    assert!(refused.err.contains("loopback"), "{refused:?}");
+}
