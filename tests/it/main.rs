@@ -47,6 +47,7 @@ mod reports;
 mod retention;
 mod runbook;
 mod secrets;
+mod security;
 mod status_command;
 mod status_page;
 mod targets;
