@@ -78,7 +78,7 @@ async fn a_restore_into_the_throw_away_instance_goes_as_it_was_recorded() {
 
 #[tokio::test]
 async fn against_the_emulator_all_of_them_hold() {
-    let each = include_str!("main.rs").matches("    live(&checks::").count();
+    let each = include_str!("main.rs").matches(concat!("live(", "&checks::")).count();
     assert_eq!(each, ALL.len(), "one is not among them");
     let site = Site::emulated().await;
     for check in ALL {

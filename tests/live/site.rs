@@ -10,6 +10,18 @@ use tokio::{
     process::{Child, Command},
 };
 
+/// What says where; none is a setting of the program.
+const VARIABLES: [&str; 8] = [
+    "APIM_DR_LIVE",
+    "APIM_DR_LIVE_SUBSCRIPTION",
+    "APIM_DR_LIVE_RESOURCE_GROUP",
+    "APIM_DR_LIVE_INSTANCE",
+    "APIM_DR_LIVE_STORAGE_ACCOUNT",
+    "APIM_DR_LIVE_CONTAINER",
+    "APIM_DR_LIVE_STANDBY",
+    "APIM_DR_LIVE_URL",
+];
+
 /// How much may be done there. Each allows what is before it, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
@@ -115,7 +127,6 @@ impl Site {
             let mut target = json!({
                 "name": name, "subscriptionId": subscription, "resourceGroup": group, "apimInstance": instance,
                 "storageAccount": account, "containerName": container, "backupName": format!("apim-dr-{name}"),
-                "nameSuffix": "date",
             });
             if let Some(standby) = &standby {
                 target["standby"] = json!(standby);
@@ -135,6 +146,10 @@ impl Site {
         let mut command = Command::new(env!("CARGO_BIN_EXE_apim-dr"));
         if self.emulator.is_some() {
             command.env_clear();
+        }
+        // It would point them out as unknown.
+        for name in VARIABLES {
+            command.env_remove(name);
         }
         command.args(arguments).envs(self.variables.clone()).envs(more.iter().copied());
         command.current_dir(self.folder.path()).stdin(Stdio::null()).kill_on_drop(true);
@@ -156,10 +171,12 @@ impl Site {
 
     /// Follows an operation to its end, however long that takes.
     pub(crate) async fn follow(&self, id: &str) -> Ended {
-        let follow = self.run(&["operations", "follow", id, "-o", "json"]);
+        let arguments = ["operations", "follow", id, "-o", "json"];
+        let follow = self.run(&arguments);
         let Some(emulator) = &self.emulator else { return follow.await };
         let pass = async {
-            loop {
+            // Longer than anything is watched.
+            for _ in 0..(49 * 60) {
                 // It takes a moment, which is all that whoever follows needs in each minute.
                 self.run(&["operations", "show", id]).await;
                 emulator.clock().advance(Duration::from_mins(1));
@@ -167,7 +184,7 @@ impl Site {
         };
         tokio::select! {
             ended = follow => ended,
-            () = pass => unreachable!("time goes on"),
+            () = pass => panic!("it never ends"),
         }
     }
 
