@@ -111,7 +111,7 @@ async fn standby(site: &Site) {
     }
     let compared = site.run(&["compare", "live", "-o", "json"]).await;
     let verdict = compared.json();
-    seen(&format!("exit code {:?}, verdict {}", compared.code, verdict["comparison"]["verdict"]));
+    seen(&format!("exit code {:?}, verdict {}", compared.code, verdict["readiness"]["verdict"]));
     assert!(matches!(compared.code, Some(0 | 2)), "azure/arm/inspect: {compared:?}");
 }
 

@@ -97,7 +97,7 @@ impl Site {
 
     /// The emulator, in a time of its own.
     pub(crate) async fn emulated() -> Self {
-        let clock = Clock::manual("2026-11-21T01:00:00Z".parse().unwrap());
+        let clock = Clock::manual("2026-11-21T12:00:00Z".parse().unwrap());
         let emulator = Emulator::start(Config { clock, ..Config::default() }).await.unwrap();
         let ids = [accounts::SUBSCRIPTION_ID, accounts::RESOURCE_GROUP].map(str::to_owned);
         let place = [accounts::SERVICE, accounts::STORAGE_ACCOUNT, accounts::CONTAINER].map(str::to_owned);
@@ -204,8 +204,12 @@ impl Site {
         if self.emulator.is_none() {
             return self.url.as_ref().map(|url| (url.trim_end_matches('/').to_owned(), None));
         }
-        let keys = [("APIM_DR_KEYS", "backup=backup-key-0123456789,status=status-key-0123456789")];
-        let mut child = self.command(&["serve", "--listen", "127.0.0.1:0"], &keys).spawn().unwrap();
+        // It follows what is open in its records.
+        let own = [
+            ("APIM_DR_KEYS", "backup=backup-key-0123456789,status=status-key-0123456789"),
+            ("APIM_DR_RECORDS", "memory:"),
+        ];
+        let mut child = self.command(&["serve", "--listen", "127.0.0.1:0"], &own).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         loop {
             let line = lines.next_line().await.unwrap().expect("it ended");
