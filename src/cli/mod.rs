@@ -6,6 +6,8 @@ mod catalog;
 mod check;
 mod compare;
 mod compare_text;
+#[cfg(test)]
+mod documents;
 mod drill;
 mod exit;
 mod explain;

@@ -112,7 +112,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        cli::Cli,
+        cli::{
+            Cli,
+            documents::{commands, ours},
+        },
         domain::{Credentials, NameSuffix, samples::plan},
     };
 
@@ -140,26 +143,6 @@ mod tests {
             drill: None,
         };
         (target, standby)
-    }
-
-    /// The words of every command in the blocks for a shell, of which a line may be continued.
-    fn commands(chapter: &str) -> Vec<Vec<String>> {
-        let blocks = chapter.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
-        let lines = blocks.map(|block| block.replace("\\\n", " "));
-        let words = |line: &str| {
-            let parts = line.split('"').enumerate();
-            let words = parts.flat_map(|(n, part)| match n % 2 {
-                0 => part.split_whitespace().map(str::to_owned).collect(),
-                _ => vec![part.to_owned()],
-            });
-            words.collect::<Vec<_>>()
-        };
-        let all: Vec<_> = lines.flat_map(|block| block.lines().map(words).collect::<Vec<_>>()).collect();
-        all.into_iter().filter(|words| !words.is_empty()).collect()
-    }
-
-    fn ours(chapter: &str) -> Vec<Vec<String>> {
-        commands(chapter).into_iter().filter(|words| words[0] == "apim-dr").collect()
     }
 
     #[test]

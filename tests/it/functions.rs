@@ -126,7 +126,9 @@ fn the_readmes_two_commands_are_the_ones_that_are_checked() {
 #[test]
 fn what_is_published_holds_no_sources_and_no_local_settings() {
     let ignored = fs::read_to_string(root().join(".funcignore")).unwrap();
-    for line in ["target/", "src/", "tests/", "local.settings*.json", ".*"] {
+    let folders =
+        ["benches/", "docs/", "fuzz/", "infra/", "samples/", "src/", "target/", "templates/", "tests/"];
+    for line in folders.into_iter().chain(["Cargo.*", "deny.toml", "local.settings*.json", ".*"]) {
         assert!(ignored.lines().any(|ignored| ignored == line), "{line}");
     }
 }
