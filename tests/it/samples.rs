@@ -131,10 +131,10 @@ fn kind(url: &str) -> Kind {
     }
 }
 
-/// The body is taken, and nothing in it is passed over. Restores have to say the phrase.
-fn check(url: &str, body: &Value) {
+/// The body is taken, and nothing in it is passed over.
+fn check(url: &str, body: &Value, confirm: Confirmation) {
     let (settings, kind) = (settings(), kind(url));
-    let confirm = if url.ends_with("?plan=true") { Confirmation::None } else { Confirmation::Phrase };
+    let confirm = if url.ends_with("?plan=true") { Confirmation::None } else { confirm };
     let policy = RestorePolicy { confirm, targets: None };
     let parsed = payload::parse(kind, body.to_string().as_bytes(), &policy, &settings.targets);
     let parsed = parsed.unwrap_or_else(|problems| panic!("{url} {body}: {problems:?}"));
@@ -171,13 +171,12 @@ fn every_template_is_one_of_a_logic_app_that_waits_and_keeps_what_is_secret() {
             let url = url.as_str().unwrap();
             assert_eq!((url.starts_with("https://"), &inputs["method"]), (true, &json!("POST")), "{name}");
             let passed_on = inputs["body"] == "@triggerBody()";
-            let phrase = format!("RESTORE {}", accounts::SERVICE);
             let body = match passed_on {
-                true if url.ends_with("/restore") => but(seed("restore"), &json!({ "confirm": phrase })),
-                true => seed("backup"),
+                true => seed(kind(url).as_str()),
                 false => resolved(&template, &inputs["body"]),
             };
-            check(url, &body);
+            // What callers of the published template send has no phrase.
+            check(url, &body, if passed_on { Confirmation::Operation } else { Confirmation::Phrase });
             assert!(passed_on || payload::secrets(body.to_string().as_bytes()).is_empty(), "{name}");
             for header in inputs["headers"].as_object().unwrap().keys() {
                 check_header(header);
@@ -217,6 +216,18 @@ fn a_callback_that_tells_of_a_failure_makes_the_run_red() {
 }
 
 #[test]
+fn nothing_is_restored_before_somebody_approved() {
+    let template = sample("logic-app-restore.json");
+    let decision = &having(&template, "If_approved")[0]["If_approved"];
+    assert_eq!(decision["runAfter"], json!({ "Ask": ["Succeeded"] }));
+    let expression = json!({ "and": [{ "equals": ["@body('Ask')?['SelectedOption']", "Approve"] }] });
+    assert_eq!(decision["expression"], expression);
+    let restores: Vec<_> =
+        having(&template, "Restore").into_iter().map(|actions| &actions["Restore"]).collect();
+    assert_eq!(restores, [&decision["actions"]["Restore"]]);
+}
+
+#[test]
 fn the_drop_in_has_the_published_templates_parameters_and_fields() {
     let template = sample("GenericAPIMBackupRestore.json");
     assert_eq!(template["parameters"]["logicAppName"]["defaultValue"], "GenericAPIMBackupRestore");
@@ -237,7 +248,8 @@ async fn the_task_of_azure_devops_is_called_back_by_the_headers_that_it_sends() 
     assert_eq!(inputs["method"], "POST");
     let body = inputs["body"].as_str().unwrap();
     assert!(body.len() <= 2000);
-    check(inputs["function"].as_str().unwrap(), &serde_json::from_str(body).unwrap());
+    let body = serde_json::from_str(body).unwrap();
+    check(inputs["function"].as_str().unwrap(), &body, Confirmation::Phrase);
 
     let headers: Value = serde_json::from_str(inputs["headers"].as_str().unwrap()).unwrap();
     let id = "01234567-89ab-4def-8123-456789abcdef";
@@ -274,7 +286,7 @@ fn the_workflow_of_github_starts_what_we_take_and_hides_the_link() {
     let script = step["run"].as_str().unwrap();
     let body = serde_json::from_str(step["env"]["BODY"].as_str().unwrap()).unwrap();
     let url = script.split("url = \\\"").nth(1).unwrap().split("\\\"").next().unwrap();
-    check(url, &body);
+    check(url, &body, Confirmation::Phrase);
     let at = |text: &str| script.find(text).unwrap_or_else(|| panic!("{text}"));
     assert!(at("::add-mask::$link") < at("insist \"url = \\\"$link"));
     for name in ["Idempotency-Key", "Authorization", "Content-Type"] {
@@ -328,7 +340,7 @@ fn the_requests_of_the_migration_document_are_taken() {
     let bodies: Vec<Value> = bodies.map(|body| serde_json::from_str(body).unwrap()).collect();
     assert_eq!(bodies.len(), 2);
     for body in bodies {
-        check(&format!("/api/{}", body["operation"].as_str().unwrap()), &body);
+        check(&format!("/api/{}", body["operation"].as_str().unwrap()), &body, Confirmation::Phrase);
     }
 }
 
