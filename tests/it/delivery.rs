@@ -21,7 +21,7 @@ fn steps(workflow: &Value) -> Vec<Value> {
     jobs.filter_map(|job| job["steps"].as_array()).flatten().cloned().collect()
 }
 
-fn first(command: &mut Command) -> String {
+fn printed(command: &mut Command) -> String {
     let output = command.current_dir(root()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
@@ -34,7 +34,7 @@ fn every_yaml_parses_and_every_script_in_it_is_one_of_bash() {
     let mut scripts = 0;
     for file in files {
         let name = file.strip_prefix(root()).unwrap().to_str().unwrap();
-        if !name.ends_with(".yml") && !name.ends_with(".yaml") {
+        if !file.extension().is_some_and(|extension| extension == "yml" || extension == "yaml") {
             continue;
         }
         let document = yaml(name);
@@ -93,7 +93,7 @@ fn what_is_built_has_a_profile_and_a_target_that_exist_and_the_rust_that_is_prom
     let manifest = text("Cargo.toml");
     let package = workflow("package.yml");
     let target = package["env"]["TARGET"].as_str().unwrap();
-    let targets = first(Command::new("rustc").args(["--print", "target-list"]));
+    let targets = printed(Command::new("rustc").args(["--print", "target-list"]));
     assert!(targets.lines().any(|known| known == target), "{target}");
     let scripts: String = steps(&package).iter().filter_map(|step| step["run"].as_str()).collect();
     let builds: Vec<_> =
@@ -205,7 +205,7 @@ fn expressions_of_licenses_are_read_as_they_are_meant() {
 
 #[test]
 fn what_is_shipped_has_licenses_that_are_allowed_and_one_tls_library() {
-    let tree = first(Command::new(env!("CARGO")).args([
+    let tree = printed(Command::new(env!("CARGO")).args([
         "tree",
         "--locked",
         "--offline",
