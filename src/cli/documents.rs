@@ -49,6 +49,20 @@ fn every_command_of_the_way_from_other_tools_is_one_that_we_take() {
 }
 
 #[test]
+fn whoever_makes_a_package_gives_options_that_we_have() {
+    let mut found = 0;
+    for document in [include_str!("../../.github/workflows/package.yml"), include_str!("../../README.md")] {
+        for line in document.lines().filter(|line| line.contains("apim-dr package")) {
+            let words = words(line.split('`').find(|part| part.contains("apim-dr package")).unwrap_or(line));
+            let start = words.iter().position(|word| word.ends_with("apim-dr")).unwrap();
+            Cli::try_parse_from(&words[start..]).unwrap_or_else(|error| panic!("{line}: {error}"));
+            found += 1;
+        }
+    }
+    assert!(found >= 6, "{found}");
+}
+
+#[test]
 fn words_are_told_apart_as_in_a_shell() {
     for (line, expected) in [
         ("  a  b ", &["a", "b"][..]),
