@@ -29,6 +29,7 @@ mod hooks;
 mod host;
 mod http;
 mod identity;
+mod infra;
 mod log_fields;
 mod logged;
 mod looks;
