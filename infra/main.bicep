@@ -327,11 +327,9 @@ resource signIn 'Microsoft.Web/sites/config@2024-04-01' = if (isEasyAuth) {
       enabled: true
     }
     globalValidation: {
-      requireAuthentication: true
-      unauthenticatedClientAction: 'Return401'
-      excludedPaths: [
-        '/api/health'
-      ]
+      // The program refuses whom nobody signed in, all but links, which have a token of their own, and health.
+      requireAuthentication: false
+      unauthenticatedClientAction: 'AllowAnonymous'
     }
     httpSettings: {
       requireHttps: true

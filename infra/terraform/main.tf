@@ -215,9 +215,9 @@ resource "azurerm_function_app_flex_consumption" "app" {
 
     content {
       auth_enabled           = true
-      require_authentication = true
-      unauthenticated_action = "Return401"
-      excluded_paths         = ["/api/health"]
+      # The program refuses whom nobody signed in, all but links, which have a token of their own, and health.
+      require_authentication = false
+      unauthenticated_action = "AllowAnonymous"
       require_https          = true
 
       active_directory_v2 {

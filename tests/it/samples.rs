@@ -349,8 +349,8 @@ fn the_table_of_the_samples_names_each_of_them_and_no_other() {
         table.lines().filter_map(|line| line.strip_prefix("| [")?.split(']').next()).collect();
     named.sort_unstable();
     let files = files_below(&root().join("samples"));
-    let names = files.iter().map(|file| file.file_name().unwrap().to_str().unwrap());
-    assert_eq!(named, names.filter(|name| *name != "README.md").collect::<Vec<_>>());
+    let there = files.iter().map(|file| file.file_name().unwrap().to_str().unwrap());
+    assert_eq!(named, there.filter(|name| *name != "README.md").collect::<Vec<_>>());
     for link in table.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
         let file = link.split('#').next().unwrap();
         assert!(root().join("samples").join(file).exists(), "{link}");

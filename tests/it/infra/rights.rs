@@ -55,7 +55,9 @@ fn body(operation: &str) -> Value {
 async fn run(operation: &str, denied: &[String]) -> (Bed, Answer) {
     let bed = Bed::start().await;
     put_backup(&bed);
-    denied.iter().for_each(|path| bed.emulator.deny(path));
+    for path in denied {
+        bed.emulator.deny(path);
+    }
     let ended = bed.run(&format!("/api/{operation}"), &body(operation)).await;
     (bed, ended)
 }
