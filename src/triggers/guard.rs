@@ -21,8 +21,8 @@ use crate::{
 };
 
 /// Where a caller puts its key, as for Functions.
-const KEY_HEADER: &str = "x-functions-key";
-const KEY_QUERY: &str = "code";
+pub(super) const KEY_HEADER: &str = "x-functions-key";
+pub(super) const KEY_QUERY: &str = "code";
 /// What App Service authentication says of a caller; the platform takes these from requests that come from outside.
 const PRINCIPAL_ID: &str = "x-ms-client-principal-id";
 const PRINCIPAL_NAME: &str = "x-ms-client-principal-name";

@@ -15,6 +15,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::guard::{KEY_HEADER, KEY_QUERY};
+
 /// The body of an invocation.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -69,7 +71,9 @@ impl Invocation {
             path.push('/');
             path.push_str(&urlencoding::encode(value));
         }
-        let query = data.query.iter().filter_map(|(name, value)| {
+        // The key that the host let it in by has served its purpose, and goes no further.
+        let query = data.query.iter().filter(|(name, _)| !name.eq_ignore_ascii_case(KEY_QUERY));
+        let query = query.filter_map(|(name, value)| {
             Some(format!("{}={}", urlencoding::encode(name), urlencoding::encode(value.as_str()?)))
         });
         let query = query.collect::<Vec<_>>().join("&");
@@ -85,8 +89,9 @@ impl Invocation {
                 Value::Array(values) => values.first().and_then(Value::as_str),
                 value => value.as_str(),
             };
-            let name =
-                HeaderName::from_bytes(name.as_bytes()).ok().filter(|name| name != header::CONTENT_LENGTH);
+            let name = HeaderName::from_bytes(name.as_bytes())
+                .ok()
+                .filter(|name| name != header::CONTENT_LENGTH && name != KEY_HEADER);
             if let (Some(name), Some(value)) =
                 (name, value.and_then(|value| HeaderValue::from_str(value).ok()))
             {
