@@ -166,7 +166,7 @@ impl Journal for Records {
 
     async fn last(&self, id: OperationId) -> Result<Option<Entry>, RecordsError> {
         match self.entry_paths(id).await?.last() {
-            Some(path) => self.store.read(path).await,
+            Some(path) => self.entry(path).await,
             None => Ok(None),
         }
     }
@@ -174,7 +174,7 @@ impl Journal for Records {
     async fn entries(&self, id: OperationId) -> Result<Vec<Entry>, RecordsError> {
         let mut entries = Vec::new();
         for path in self.entry_paths(id).await? {
-            entries.extend(self.store.read(&path).await?);
+            entries.extend(self.entry(&path).await?);
         }
         Ok(entries)
     }
@@ -328,6 +328,16 @@ impl Records {
 
     async fn kept(&self, id: OperationId, attempt: AttemptId) -> Result<Option<KeptAnswer>, RecordsError> {
         self.store.read(&kept_path(id, attempt)).await
+    }
+
+    /// Reads an entry. Nobody goes on from one that lies where another belongs: nobody of ours put it there.
+    async fn entry(&self, path: &Path) -> Result<Option<Entry>, RecordsError> {
+        let entry: Option<Entry> = self.store.read(path).await?;
+        if entry.as_ref().is_some_and(|entry| entry_path(entry.operation.id, entry.seq) != *path) {
+            let reason = "it is not the entry that its name says".to_owned();
+            return Err(RecordsError::Corrupt { path: path.to_string(), reason });
+        }
+        Ok(entry)
     }
 
     /// The entries' names, in order. Entries are numbered without gaps, so a listing with one is asked for again,
