@@ -40,6 +40,8 @@ impl Entry {
     /// The entry after this one.
     pub fn then(&self, event: Event, at: Timestamp) -> Result<Self, super::IllegalEvent> {
         let operation = self.operation.after(&event, at)?;
-        Ok(Self { version: Self::VERSION, writer: Uuid::new_v4(), seq: self.seq + 1, at, event, operation })
+        // After the last number there is none: it is taken.
+        let seq = self.seq.saturating_add(1);
+        Ok(Self { version: Self::VERSION, writer: Uuid::new_v4(), seq, at, event, operation })
     }
 }

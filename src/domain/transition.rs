@@ -111,7 +111,7 @@ impl Operation {
         });
         self.phase == Phase::Starting
             && self.plan.kind == Kind::Backup
-            && self.restarts + 1 < MAX_UNKNOWN_STARTS
+            && self.restarts < MAX_UNKNOWN_STARTS - 1
             && !refused
     }
 
