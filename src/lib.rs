@@ -3,7 +3,8 @@
 //!
 //! Direction: `main -> cli -> {demo, serve} -> triggers -> app -> workflows -> {ports, domain}`. `app`
 //! puts the adapters `azure`, `records` and `hooks` behind `ports`; `payload`, `view` and `status_page` turn
-//! what callers send and see from and into `domain`; `domain` and `emulator` import nothing of ours.
+//! what callers send and see from and into `domain`; `domain` and `emulator` import nothing of ours. `fuzz` is built for
+//! tests only.
 //! `tests/it/architecture.rs` holds this.
 
 pub mod app;
@@ -13,6 +14,8 @@ pub mod clock;
 pub mod demo;
 pub mod domain;
 pub mod emulator;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod hooks;
 pub mod keys;
 pub mod metrics;

@@ -19,6 +19,8 @@ mod storage;
 #[cfg(test)]
 mod testing;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use arm::lro_rules;
 pub use arm::{ApiVersion, Arm, ArmConfig};
 pub use blobs::BlobReader;
 pub use cloud::{Cloud, Endpoints, Overrides, secure};

@@ -32,6 +32,8 @@ mod recovery;
 mod report;
 mod restorable;
 mod retention;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod retention_rules;
 #[cfg(test)]
 pub(crate) mod samples;
 mod schedule;

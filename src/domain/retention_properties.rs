@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::*;
+use crate::domain::retention_rules::{hold, keys, only};
 
 const ZONES: [&str; 4] = ["UTC", "Europe/Berlin", "Pacific/Auckland", "America/St_Johns"];
 
@@ -56,17 +57,6 @@ fn any_points() -> impl Strategy<Value = Vec<Candidate<usize>>> {
 
 fn any_zone() -> impl Strategy<Value = TimeZone> {
     select(&ZONES).prop_map(|zone| TimeZone::get(zone).unwrap())
-}
-
-fn keys(plan: &[Decision<usize>], is_kept: bool) -> BTreeSet<usize> {
-    plan.iter()
-        .filter(|decision| (decision.fate != Fate::Remove) == is_kept)
-        .map(|decision| decision.key)
-        .collect()
-}
-
-fn only(points: &[Candidate<usize>], keep: impl Fn(&Candidate<usize>) -> bool) -> Vec<Candidate<usize>> {
-    points.iter().filter(|point| keep(point)).cloned().collect()
 }
 
 /// Restic's `ApplyPolicy`, line by line: which of `times`, newest first, are kept.
@@ -150,33 +140,8 @@ proptest! {
     }
 
     #[test]
-    fn what_must_stay_stays_whatever_the_policy(policy in any_policy(), points in any_points(), zone in any_zone()) {
-        let plan = policy.plan(&points, &zone, newest());
-        prop_assert_eq!(plan.len(), points.len());
-        let kept = keys(&plan, true);
-        let mut verified = only(&points, |point| point.verified && point.at <= newest());
-        verified.sort_by_key(|point| (Reverse(point.at), point.key));
-        let least = policy.min_keep.unwrap_or(0).max(1) as usize;
-        prop_assert!(verified.iter().take(least).all(|point| kept.contains(&point.key)));
-        for point in &points {
-            if point.at > newest() || point.locked.is_some() || policy.is_empty() || verified.is_empty() {
-                prop_assert!(kept.contains(&point.key), "{:?}", point);
-            }
-        }
-        prop_assert!(plan.iter().all(|decision| decision.fate != Fate::Keep(vec![])));
-        let at = |decision: &Decision<usize>| Reverse(points[decision.key].at);
-        prop_assert!(plan.is_sorted_by_key(at));
-    }
-
-    /// The oldest rule does not break this: a rule that comes to the end with counts left does so again, at the same point.
-    #[test]
-    fn of_what_is_left_nothing_goes(
-        policy in any_policy(), points in any_points(), zone in any_zone()
-    ) {
-        let plan = policy.plan(&points, &zone, newest());
-        let kept = keys(&plan, true);
-        let left = only(&points, |point| kept.contains(&point.key));
-        prop_assert_eq!(keys(&policy.plan(&left, &zone, newest()), true), kept);
+    fn a_plan_is_what_any_plan_must_be(policy in any_policy(), points in any_points(), zone in any_zone()) {
+        hold(&policy, &points, &zone, newest());
     }
 
     #[test]
@@ -193,15 +158,6 @@ proptest! {
         prop_assert_eq!(decided.len(), plan.len());
         prop_assert!(points.iter().all(|point| decided.contains(&point.key)));
         prop_assert_eq!(policy.plan(&shuffled, &zone, newest()), plan);
-    }
-
-    #[test]
-    fn a_later_clock_alone_changes_nothing(
-        policy in any_policy(), points in any_points(), zone in any_zone(), days in 0..20_000_i64
-    ) {
-        let points = only(&points, |point| point.at <= newest());
-        let later = newest() + SignedDuration::from_hours(24 * days);
-        prop_assert_eq!(policy.plan(&points, &zone, later), policy.plan(&points, &zone, newest()));
     }
 
     #[test]

@@ -338,18 +338,6 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_the_parser_panic(
-        bytes in vec(any::<u8>(), 0..200),
-        json in r#"\{("(operation|Confirm|retention|accessKey|at)":(-?[0-9]{0,4}|"[ -~]{0,4}"|[{}\[\]nul]{0,4}),?){0,4}\}?"#,
-    ) {
-        for body in [bytes.as_slice(), json.as_bytes()] {
-            for kind in [Kind::Backup, Kind::Restore] {
-                let _ = parse(kind, body, &RestorePolicy::default(), &[]);
-            }
-        }
-    }
-
-    #[test]
     fn the_schema_has_exactly_the_fields_that_are_read(payload in payload(), retention in retention()) {
         let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
         let schema = schema().to_value();

@@ -7,6 +7,8 @@ mod devops;
 mod guard;
 mod health;
 mod invocation;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod invocation_rules;
 mod link;
 mod operations;
 mod problem;

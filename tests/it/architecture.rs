@@ -28,6 +28,7 @@ const RULE: &[(&str, &[&str])] = &[
     ("triggers", &["app", "domain", "metrics", "payload", "settings", "status_page", "view", "workflows"]),
     ("serve", &["app", "triggers"]),
     ("demo", &["emulator", "serve", "settings"]),
+    ("fuzz", &["azure", "domain", "keys", "payload", "ports", "records", "triggers", "view"]),
     (
         "cli",
         &[

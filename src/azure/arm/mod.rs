@@ -24,6 +24,8 @@ use crate::{
 
 mod inspect;
 mod lro;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod lro_rules;
 mod wire;
 
 pub use wire::ApiVersion;
