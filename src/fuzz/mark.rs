@@ -5,6 +5,11 @@ use serde_json::Value;
 /// No text of the program has it; as base64 it is twelve bytes.
 pub(super) const MARK: &str = "aMarkOfTheFuzzer";
 
+/// Whether somebody put it there already, which would say nothing.
+pub(super) fn is_marked(bytes: &[u8]) -> bool {
+    bytes.windows(MARK.len()).any(|window| window == MARK.as_bytes())
+}
+
 /// The fields whose values are secrets.
 const SECRETS: [&str; 3] = ["clientSecret", "accessKey", "callbackUrl"];
 

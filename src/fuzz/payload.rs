@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::{
-    mark::{MARK, Marked, mark},
+    mark::{MARK, Marked, is_marked, mark},
     said,
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
 /// - What is not given is not there: neither a secret, nor that a restore is meant.
 /// - A plan can be written down, and reads back as it was.
 pub fn payload(bytes: &[u8]) {
-    if bytes.windows(MARK.len()).any(|window| window == MARK.as_bytes()) {
+    if is_marked(bytes) {
         return;
     }
     let body = serde_json::from_slice::<Value>(bytes).ok().filter(Value::is_object);

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 use super::{
-    mark::{MARK, Marked, mark},
+    mark::{MARK, Marked, is_marked, mark},
     said,
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
 /// - Targets have names of their own, drills go nowhere where one rests, and schedules fire.
 /// - A plan can be written down, and reads back as it was; so does the name that the schedule gives its backup.
 pub fn targets(bytes: &[u8]) {
-    if bytes.windows(MARK.len()).any(|window| window == MARK.as_bytes()) {
+    if is_marked(bytes) {
         return;
     }
     let Ok(schedule) = "0 0 1 * * *".parse::<Schedule>() else { return };
