@@ -77,7 +77,7 @@ static TARGETS: LazyLock<Vec<Target>> = LazyLock::new(|| {
     });
     let schedule = "0 0 1 * * *".parse().ok();
     let defaults = TargetDefaults { schedule: schedule.as_ref(), rpo: SignedDuration::from_hours(26) };
-    let text = Value::from_iter(whole).to_string();
+    let text = whole.collect::<Value>().to_string();
     let read = payload::parse_targets(text.as_bytes(), defaults, &|_| None);
     assert_eq!((read.targets.len(), read.problems), (2, vec![]));
     read.targets

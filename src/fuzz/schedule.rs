@@ -45,7 +45,7 @@ fn fires(written: &str, at: DateTime) -> bool {
     if fields.len() == 5 {
         fields.insert(0, "0");
     }
-    // Each with the least value of its field.
+    // Each with where its field begins.
     let values = [
         (0, at.second()),
         (0, at.minute()),
@@ -55,15 +55,15 @@ fn fires(written: &str, at: DateTime) -> bool {
         (0, at.weekday().to_sunday_zero_offset()),
     ];
     fields.len() == values.len()
-        && fields.iter().zip(values).all(|(field, (least, value))| has(field, least, value.into()))
+        && fields.iter().zip(values).all(|(field, (from, value))| has(field, from, value.into()))
 }
 
 /// Whether a field has the value: one of its parts, each `*`, one value or a range, perhaps in steps.
-fn has(field: &str, least: i64, value: i64) -> bool {
+fn has(field: &str, from: i64, value: i64) -> bool {
     field.split(',').any(|part| {
         let (range, step) = part.split_once('/').unwrap_or((part, "1"));
         let (first, last) = match range.split_once('-') {
-            _ if range == "*" => (least, i64::MAX),
+            _ if range == "*" => (from, i64::MAX),
             Some((first, last)) => (number(first), number(last)),
             None => (number(range), number(range)),
         };

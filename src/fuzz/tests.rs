@@ -95,7 +95,9 @@ fn check(name: &str) {
         seeds.push(bytes);
     }
     let changed = (select(seeds.clone()), vec(Change::any(&seeds), 1..4)).prop_map(|(mut bytes, changes)| {
-        changes.into_iter().for_each(|change| change.apply(&mut bytes));
+        for change in changes {
+            change.apply(&mut bytes);
+        }
         bytes
     });
     let bytes = prop_oneof![1 => vec(any::<u8>(), 0..200), 9 => changed];

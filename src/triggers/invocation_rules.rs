@@ -1,7 +1,7 @@
 //! What must hold of every envelope whatsoever, and of its answer.
 
 use axum::{
-    body::{Body, Bytes, to_bytes},
+    body::{Body, to_bytes},
     http::{Request, StatusCode, header},
 };
 use futures::FutureExt as _;
@@ -47,7 +47,7 @@ fn goes_to_its_route(function: HttpFunction, request: &Request<Body>) {
 
 fn is_answered(request: Request<Body>) {
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, usize::MAX).now_or_never().and_then(Result::ok).unwrap_or_else(Bytes::new);
+    let body = to_bytes(body, usize::MAX).now_or_never().and_then(Result::ok).unwrap_or_default();
     let result = InvocationResult::http(StatusCode::OK, &parts.headers, &body);
     let result = serde_json::to_value(&result).unwrap_or_default();
     assert!(result["Logs"].is_array() && result.get("ReturnValue").is_some(), "{result}");
