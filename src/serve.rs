@@ -1,11 +1,15 @@
 //! The server: under the Functions host, or stand-alone, where it also follows what is open by itself.
 
+mod connections;
+
 use std::{future::Future, io, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt as _;
 use tokio::net::TcpListener;
 
 use crate::{app::Gate, triggers};
+
+pub use connections::Limits;
 
 /// Pause before an app that could not be opened is tried again.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -17,6 +21,7 @@ const GRACE: Duration = Duration::from_millis(1500);
 pub async fn serve(
     gate: Arc<Gate>,
     listener: TcpListener,
+    limits: Limits,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let settings = gate.settings();
@@ -28,9 +33,7 @@ pub async fn serve(
     }
     tracing::info!(address = %listener.local_addr()?, records = %settings.records, "listening");
     let stopping = tokio_util::sync::CancellationToken::new();
-    let server = axum::serve(listener, triggers::router(gate.clone()))
-        .with_graceful_shutdown(stopping.clone().cancelled_owned())
-        .into_future();
+    let server = connections::serve(listener, triggers::router(gate.clone()), limits, stopping.clone());
     let watch = (!settings.under_host).then(|| tokio::spawn(follow_what_is_open(gate.clone())));
     tokio::pin!(server);
     tokio::select! {

@@ -82,7 +82,7 @@ async fn dispatch(command: Command, settings: Settings, environment: &Environmen
             let listener =
                 TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
             let gate = Arc::new(Gate::new(settings, clock));
-            serve::serve(gate, listener, serve::stop_signal()).await?;
+            serve::serve(gate, listener, serve::Limits::of_this_process(), serve::stop_signal()).await?;
             Ok(Exit::Ok)
         }
         Command::Backup(args) if args.all => Box::pin(all::backup(&settings, args.order.output)).await,

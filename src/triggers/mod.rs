@@ -169,7 +169,9 @@ async fn read_body(body: Body, limit: usize) -> Result<Bytes, ProblemDetails> {
     let mut chunks = body.into_data_stream();
     let mut bytes = Vec::new();
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| ProblemDetails::new(StatusCode::BAD_REQUEST, "the body broke off"))?;
+        let chunk = chunk.map_err(|_| {
+            ProblemDetails::new(StatusCode::BAD_REQUEST, "the body broke off, or took too long")
+        })?;
         if bytes.len() + chunk.len() > limit {
             let detail =
                 format!("the body is larger than {limit} bytes; a payload needs less than two thousand");

@@ -13,7 +13,7 @@ use apim_dr::{
     emulator::{Clock as EmulatedClock, Config, Emulator, accounts},
     ports::Clock,
     records::Location,
-    serve,
+    serve::{self, Limits},
     settings::{Environment, Settings},
 };
 use async_trait::async_trait;
@@ -188,7 +188,9 @@ impl Bed {
         let stopped = async {
             let _ = stopped.await;
         };
-        let server = tokio::spawn(async { serve::serve(gate, listener, stopped).await.unwrap() });
+        let server = tokio::spawn(async {
+            serve::serve(gate, listener, Limits::of_this_process(), stopped).await.unwrap()
+        });
         self.server = Some((stop, server));
     }
 
