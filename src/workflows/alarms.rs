@@ -21,12 +21,28 @@ use crate::{
 /// How often a process looks.
 const PAUSE: SignedDuration = SignedDuration::from_mins(10);
 
+/// Looking takes no more than one part in so many of a process's time: where a thousand operations end, each in a moment
+/// of its own, a look at all of them after each would be a million.
+const SHARE: u32 = 10;
+/// But nobody who hurries waits longer than this.
+const LONGEST_REST: Duration = Duration::from_secs(30);
+
 /// When this process looked, so that the records are read seldom.
 #[derive(Debug, Default)]
 pub struct Lookout {
     /// Held while it looks: of many that ask at once the first looks for all.
-    last: Mutex<Option<Timestamp>>,
+    last: Mutex<Looked>,
     hurries: AtomicBool,
+}
+
+/// The last look.
+#[derive(Debug, Default)]
+struct Looked {
+    /// `None`: there was none, or it failed.
+    at: Option<Timestamp>,
+    /// By the clock that only measures.
+    ended: Duration,
+    took: Duration,
 }
 
 impl Lookout {
@@ -40,19 +56,33 @@ impl Lookout {
     pub async fn look(&self, ports: &Ports, targets: &[Target], invalid: &[String]) {
         let mut last = self.last.lock().await;
         let now = ports.azure.now();
-        let is_fresh = last.is_some_and(|last| last <= now && now.duration_since(last) < PAUSE);
-        if !self.hurries.swap(false, Ordering::SeqCst) && is_fresh {
+        let is_fresh = last.at.is_some_and(|last| last <= now && now.duration_since(last) < PAUSE);
+        if is_fresh && !self.hurries.load(Ordering::SeqCst) {
             return;
         }
-        *last = None;
+        let rest = rest(last.took, ports.clock.elapsed().saturating_sub(last.ended));
+        if !rest.is_zero() {
+            ports.clock.sleep(rest).await;
+        }
+        // Whoever hurries from here on may have changed what was read before.
+        self.hurries.store(false, Ordering::SeqCst);
+        last.at = None;
+        let (began, now) = (ports.clock.elapsed(), ports.azure.now());
         match look(ports, targets, invalid, now).await {
-            Ok(()) => *last = Some(now),
+            Ok(()) => last.at = Some(now),
             Err(error) => tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "whether an alarm is due cannot be told; the next sweep tries again"
             ),
         }
+        last.ended = ports.clock.elapsed();
+        last.took = last.ended.saturating_sub(began);
     }
+}
+
+/// How long to wait after a look that `took` so long, `since` it ended.
+fn rest(took: Duration, since: Duration) -> Duration {
+    took.saturating_mul(SHARE - 1).min(LONGEST_REST).saturating_sub(since)
 }
 
 /// How the alarms stand is read first: what somebody else records after that has the number that we would take.
@@ -127,5 +157,24 @@ fn log(Alarm { subject, change, condition, since, .. }: &Alarm) {
             alarm.text = text,
             "alarm {}", change.as_str()
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looking_takes_a_tenth_of_the_time_at_most_and_keeps_nobody_long() {
+        let check = |took, since, expected| {
+            let millis = Duration::from_millis;
+            assert_eq!(rest(millis(took), millis(since)), millis(expected), "{took} {since}");
+        };
+        check(0, 0, 0);
+        check(5, 0, 45);
+        check(5, 40, 5);
+        check(5, 46, 0);
+        check(2_000, 1_000, 17_000);
+        check(60_000, 0, 30_000);
     }
 }
