@@ -23,7 +23,7 @@ use apim_dr::{
     app::{App, Gate},
     domain::{
         Answer, AttemptId, BlobLook, BlobRef, Caller, Continuation, Credentials, Entry, Event, Kind,
-        Operation, OperationId, Plan, RecoveryPoint, RequestIds, Seen, ServiceId, StorageAccess,
+        Operation, OperationId, Plan, RecoveryPoint, RequestIds, Secret, Seen, ServiceId, StorageAccess,
         Verification, later,
     },
     emulator::{Clock as EmulatedClock, Config, Emulator, Service, accounts},
@@ -48,7 +48,8 @@ const A_YEAR: u32 = 365;
 /// How often is measured; the middle one counts.
 const ROUNDS: usize = 21;
 
-const NOW: &str = "2026-11-21T01:00:00Z";
+/// No target's schedule is due.
+const NOW: &str = "2026-11-21T12:30:00Z";
 /// 32 bytes, base64.
 const STATE_KEY: &str = "YmVuY2gtc3RhdGUta2V5LW5vdC1hLXNlY3JldC0wMDE=";
 
@@ -109,8 +110,13 @@ async fn measure(closed: u32, is_in_memory: bool, folder: &Path) -> (Duration, V
         Location::Directory(folder.to_owned())
     };
     let app = Gate::at(place, settings, Arc::new(clock.clone())).app().await.unwrap();
+    let credentials = Credentials {
+        client_secret: Some(Secret::new(accounts::CLIENT_SECRET)),
+        access_key: Some(Secret::new(accounts::ACCOUNT_KEY)),
+        callback: None,
+    };
     for number in 0..OPEN {
-        let (plan, credentials) = (plan(number, "open"), Credentials::default());
+        let plan = plan(number, "open");
         workflows::open(app.ports(), plan, &credentials, &Cause::Request, IfBusy::Wait).await.unwrap();
     }
     sweep(&app).await;
@@ -167,8 +173,11 @@ fn plan(number: u32, blob: &str) -> Plan {
             container: accounts::CONTAINER.parse().unwrap(),
             name: format!("{}_{blob}", instance(number)).parse().unwrap(),
         },
-        access: StorageAccess::SystemAssignedManagedIdentity,
-        caller: Caller::App,
+        access: StorageAccess::AccessKey,
+        caller: Caller::Application {
+            tenant: accounts::TENANT_ID.parse().unwrap(),
+            client_id: accounts::APPLICATION_ID.parse().unwrap(),
+        },
         retention: None,
         source: None,
         e_tag: None,

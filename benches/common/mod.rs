@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each benchmark uses some of it")]
 
-pub mod tls;
+pub(crate) mod tls;
 
 use std::{
     env, fs,
@@ -23,44 +23,44 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 /// The program that is measured: `APIM_DR_PROGRAM`, or the one that was built with the benchmark.
 #[expect(clippy::disallowed_methods, reason = "benchmarks have no settings")]
-pub fn program() -> String {
+pub(crate) fn program() -> String {
     env::var("APIM_DR_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_apim-dr").to_owned())
 }
 
 /// Whether `cargo bench` asks; `cargo test` only wants to see that it works.
-pub fn is_asked() -> bool {
+pub(crate) fn is_asked() -> bool {
     env::args().any(|argument| argument == "--bench")
 }
 
 /// The numbers on the command line, or else these; without `cargo bench` the first alone.
-pub fn sizes(otherwise: &[u32]) -> Vec<u32> {
+pub(crate) fn sizes(otherwise: &[u32]) -> Vec<u32> {
     let given: Vec<u32> = env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
     let sizes = if given.is_empty() { otherwise.to_vec() } else { given };
     if is_asked() { sizes } else { sizes.into_iter().take(1).collect() }
 }
 
 /// The number behind `name` on the command line, as in `--seconds=60`.
-pub fn option(name: &str, otherwise: u64) -> u64 {
+pub(crate) fn option(name: &str, otherwise: u64) -> u64 {
     let given = env::args().find_map(|argument| argument.strip_prefix(name)?.strip_prefix('=')?.parse().ok());
     given.unwrap_or(otherwise)
 }
 
 /// Lets this process open as many files as it may.
-pub fn open_many_files() {
+pub(crate) fn open_many_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
 }
 
 /// The Logic App's fields for one of the instances; each has a blob of its own.
-pub fn body(instance: &str) -> Value {
+pub(crate) fn body(instance: &str) -> Value {
     let mut body = accounts::body("backup", instance);
     body["backupName"] = instance.into();
     body
 }
 
 /// A target without secrets: the app calls Azure as itself.
-pub fn target(instance: &str) -> Value {
+pub(crate) fn target(instance: &str) -> Value {
     json!({
         "name": instance,
         "subscriptionId": accounts::SUBSCRIPTION_ID,
@@ -72,21 +72,21 @@ pub fn target(instance: &str) -> Value {
     })
 }
 
-pub fn instance(number: u32) -> String {
+pub(crate) fn instance(number: u32) -> String {
     format!("instance-{number:06}")
 }
 
 /// The server as a process.
-pub struct Server {
-    pub url: String,
+pub(crate) struct Server {
+    pub(crate) url: String,
     child: Child,
     /// How each operation ended, and when.
-    pub ended: UnboundedReceiver<(String, Instant)>,
+    pub(crate) ended: UnboundedReceiver<(String, Instant)>,
 }
 
 impl Server {
     /// Starts it with these variables and no others.
-    pub async fn start(variables: &[(String, String)]) -> Self {
+    pub(crate) async fn start(variables: &[(String, String)]) -> Self {
         let mut command = Command::new(program());
         command.args(["serve", "--listen", "127.0.0.1:0"]).env_clear().envs(variables.iter().cloned());
         let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
@@ -103,11 +103,11 @@ impl Server {
         Self { url, child, ended }
     }
 
-    pub fn usage(&self) -> Usage {
+    pub(crate) fn usage(&self) -> Usage {
         Usage::of(self.child.id().unwrap())
     }
 
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.child.kill().await.unwrap();
     }
 }
@@ -130,17 +130,17 @@ async fn read(
 
 /// What a process has taken of the machine so far.
 #[derive(Debug, Clone, Copy)]
-pub struct Usage {
-    pub cpu: Duration,
+pub(crate) struct Usage {
+    pub(crate) cpu: Duration,
     /// In bytes, as all that follows.
-    pub resident: u64,
+    pub(crate) resident: u64,
     /// Of that what is its own, and not the program's file.
-    pub anonymous: u64,
-    pub peak: u64,
+    pub(crate) anonymous: u64,
+    pub(crate) peak: u64,
 }
 
 impl Usage {
-    pub fn of(process: u32) -> Self {
+    pub(crate) fn of(process: u32) -> Self {
         let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
         let bytes = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
@@ -161,21 +161,21 @@ impl Usage {
 
 /// In millions of bytes.
 #[expect(clippy::cast_precision_loss, reason = "it is rounded to a tenth of a million")]
-pub fn megabytes(bytes: u64) -> String {
+pub(crate) fn megabytes(bytes: u64) -> String {
     format!("{:.1}", bytes as f64 / 1e6)
 }
 
 /// The middle one.
-pub fn median(times: &mut [Duration]) -> Duration {
+pub(crate) fn median(times: &mut [Duration]) -> Duration {
     share(times, 50)
 }
 
 /// The one that `percent` of all are not above.
-pub fn share(times: &mut [Duration], percent: usize) -> Duration {
+pub(crate) fn share(times: &mut [Duration], percent: usize) -> Duration {
     times.sort();
     times[(times.len() - 1) * percent / 100]
 }
 
-pub fn millis(time: Duration) -> String {
+pub(crate) fn millis(time: Duration) -> String {
     format!("{:.2}", time.as_secs_f64() * 1e3)
 }

@@ -13,7 +13,7 @@ use tokio_rustls::{
 };
 
 /// The authority's PEM, and a server's configuration with a certificate of its for `localhost`.
-pub fn certificates() -> (String, ServerConfig) {
+pub(crate) fn certificates() -> (String, ServerConfig) {
     let mut ca = CertificateParams::default();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
@@ -26,7 +26,7 @@ pub fn certificates() -> (String, ServerConfig) {
 }
 
 /// Ends TLS in front of the plain server at `plain`.
-pub async fn terminate(listener: TcpListener, config: ServerConfig, plain: String) {
+pub(crate) async fn terminate(listener: TcpListener, config: ServerConfig, plain: String) {
     let acceptor = TlsAcceptor::from(Arc::new(config));
     while let Ok((outer, _)) = listener.accept().await {
         let (acceptor, plain) = (acceptor.clone(), plain.clone());

@@ -62,7 +62,7 @@ pub(super) async fn replay(session: &Session) -> Report {
 
     let (listener, url) = listen().await;
     let gate = Arc::new(Gate::new(azure.settings(), Arc::new(clock)));
-    let server = serve::serve(gate.clone(), listener, future::pending());
+    let server = serve::serve(gate.clone(), listener, serve::Limits::of_this_process(), future::pending());
     servers.spawn(async { server.await.unwrap() });
 
     let client = Client::builder().no_proxy().build().unwrap();
