@@ -189,7 +189,7 @@ impl Bed {
             let _ = stopped.await;
         };
         let server = tokio::spawn(async {
-            serve::serve(gate, listener, Limits::of_this_process(), stopped).await.unwrap()
+            serve::serve(gate, listener, Limits::of_this_process(), stopped).await.unwrap();
         });
         self.server = Some((stop, server));
     }

@@ -129,7 +129,6 @@ fn what_is_published_holds_no_sources_and_no_local_settings() {
     let folders =
         ["benches/", "docs/", "fuzz/", "infra/", "samples/", "src/", "target/", "templates/", "tests/"];
     for line in folders.into_iter().chain(["Cargo.*", "deny.toml", "local.settings*.json", ".*"]) {
-    for line in ["target/", "src/", "tests/", "fuzz/", "local.settings*.json", ".*"] {
         assert!(ignored.lines().any(|ignored| ignored == line), "{line}");
     }
 }
