@@ -47,7 +47,7 @@ impl Log {
             self.forgotten += 1;
         }
         self.requests.push_back(request);
-        self.forgotten + self.requests.len() - 1
+        self.count() - 1
     }
 
     /// Notes the status of an answer.
@@ -56,6 +56,11 @@ impl Log {
         if let Some(request) = at.and_then(|at| self.requests.get_mut(at)) {
             request.status = Some(status);
         }
+    }
+
+    /// How many arrived, forgotten ones too.
+    pub(super) fn count(&self) -> usize {
+        self.forgotten + self.requests.len()
     }
 
     pub(super) fn requests(&self) -> Vec<LoggedRequest> {

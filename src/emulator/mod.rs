@@ -47,6 +47,7 @@ use self::server::Shared;
 pub use self::clock::Clock;
 pub use self::faults::{Effect, Fault, LocationForm, Match};
 pub use self::log::LoggedRequest;
+pub use self::operation::Run;
 pub use self::service::{
     AdditionalLocation, CaCertificate, Certificate, Connectivity, Diagnostics, Entities, Hostname, Logged,
     Service,
@@ -166,6 +167,18 @@ impl Emulator {
     /// What arrived so far, oldest first; the newest hundred thousand.
     pub fn requests(&self) -> Vec<LoggedRequest> {
         self.shared.world().log.requests()
+    }
+
+    /// How many requests arrived so far.
+    pub fn arrived(&self) -> usize {
+        self.shared.world().log.count()
+    }
+
+    /// The backups and restores that were taken, in the order in which they began.
+    pub fn runs(&self) -> Vec<Run> {
+        let mut runs: Vec<_> = self.shared.world().operations.values().filter_map(Run::of).collect();
+        runs.sort_by_key(|run| run.began);
+        runs
     }
 
     /// How many `backup` or `restore` POSTs arrived, answered or not.

@@ -35,8 +35,48 @@ pub(super) struct Operation {
     /// How often it was polled while running.
     pub polls: u32,
     pub script: Option<Script>,
+    /// `x-ms-client-request-id` of the request that started it.
+    pub client_request_id: Option<String>,
+    pub began: Timestamp,
+    /// `None` while running.
+    pub ended: Option<Timestamp>,
     /// `None` while running.
     pub outcome: Option<Result<(), Failure>>,
+}
+
+/// A backup or a restore that was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// `Backup` or `Restore`.
+    pub word: &'static str,
+    /// Name of the service in small letters.
+    pub service: String,
+    pub blob: String,
+    /// `x-ms-client-request-id` of the POST that started it.
+    pub client_request_id: Option<String>,
+    pub began: Timestamp,
+    /// `None` while it runs.
+    pub ended: Option<Timestamp>,
+    pub succeeded: bool,
+    /// A fault scripted its end.
+    pub scripted: bool,
+}
+
+impl Run {
+    /// Of an operation that is one.
+    pub(super) fn of(operation: &Operation) -> Option<Self> {
+        let (Kind::Backup(place) | Kind::Restore(place)) = &operation.kind else { return None };
+        Some(Self {
+            word: operation.kind.word(),
+            service: operation.service.clone(),
+            blob: place.blob.clone(),
+            client_request_id: operation.client_request_id.clone(),
+            began: operation.began,
+            ended: operation.ended,
+            succeeded: matches!(operation.outcome, Some(Ok(()))),
+            scripted: operation.script.is_some(),
+        })
+    }
 }
 
 /// What an operation does.

@@ -201,8 +201,17 @@ impl World {
         self.accepted.add(&word.to_ascii_lowercase());
         self.later(at, takes, Due::End(id.clone()));
         let api_version = api_version.to_owned();
-        let operation =
-            Operation { service: key.to_owned(), api_version, kind, polls: 0, script, outcome: None };
+        let operation = Operation {
+            service: key.to_owned(),
+            api_version,
+            kind,
+            polls: 0,
+            script,
+            client_request_id: None,
+            began: at,
+            ended: None,
+            outcome: None,
+        };
         self.operations.insert(id.clone(), operation);
         id
     }
@@ -252,8 +261,8 @@ impl World {
             Ok(Some(transfer)) => {
                 self.transfer(Job { operation: Some(id.to_owned()), at, transfer });
             }
-            Ok(None) => self.end(id, Ok(())),
-            Err(failure) => self.end(id, Err(failure)),
+            Ok(None) => self.end(id, at, Ok(())),
+            Err(failure) => self.end(id, at, Err(failure)),
         }
     }
 
@@ -283,11 +292,12 @@ impl World {
         let (key, kind, script) =
             (operation.service.clone(), operation.kind.clone(), operation.script.clone());
         let outcome = conclude(self, &key, &kind, script.as_ref(), transferred, at);
-        self.end(id, outcome);
+        self.end(id, at, outcome);
     }
 
-    fn end(&mut self, id: &str, outcome: Result<(), Failure>) {
+    fn end(&mut self, id: &str, at: Timestamp, outcome: Result<(), Failure>) {
         let Some(operation) = self.operations.get_mut(id) else { return };
+        operation.ended = Some(at);
         operation.outcome = Some(outcome);
         if let Some(service) = self.services.get_mut(&operation.service) {
             service.revision += 1;

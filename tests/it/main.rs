@@ -10,6 +10,7 @@ mod azurite_backups;
 mod bed;
 mod browser;
 mod catalog;
+mod chaos;
 mod checks;
 mod choices;
 mod clock;

@@ -51,6 +51,9 @@ pub(super) fn start(
     }
     let kind = if restore { Kind::Restore(place) } else { Kind::Backup(place) };
     let id = world.start(name, kind, version, call.at, timing.operation, results::script(call));
+    if let Some(operation) = world.operations.get_mut(&id) {
+        operation.client_request_id = call.header("x-ms-client-request-id").map(str::to_owned);
+    }
     let service = service::seen(world, name)?;
     Ok(accepted(
         &format!("{}{}//operationresults/{id}?api-version={version}", call.base, service.id()),
