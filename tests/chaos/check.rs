@@ -35,6 +35,8 @@ pub(super) struct Facts {
     /// Promises that were seen to be broken.
     pub(super) seen: Vec<String>,
     pub(super) logs: Vec<PathBuf>,
+    /// How many requests had arrived when somebody was killed for the last time.
+    pub(super) last_kill: usize,
     /// When all faults had ended, and when nothing was open.
     pub(super) calm: Timestamp,
     pub(super) end: Timestamp,
@@ -172,9 +174,10 @@ impl Check<'_> {
     /// What was posted was written down before, once, to a service that none of ours held.
     fn posts(&mut self) {
         let attempts = self.operations().flat_map(|operation| &operation.attempts);
-        let attempts: BTreeSet<_> = attempts.map(|attempt| attempt.id.to_string()).collect();
+        let attempts: BTreeMap<_, _> =
+            attempts.map(|attempt| (attempt.id.to_string(), attempt.answer.is_some())).collect();
         let mut arrived: BTreeMap<String, usize> = BTreeMap::new();
-        for request in &self.requests {
+        for (number, request) in self.requests.iter().enumerate() {
             if request.method != "POST"
                 || !["/backup?", "/restore?"].iter().any(|of| request.path.contains(of))
             {
@@ -185,8 +188,13 @@ impl Check<'_> {
             if request.status != Some(401) {
                 *arrived.entry(id.clone()).or_default() += 1;
             }
-            if !attempts.contains(&id) {
-                self.broken.push(format!("a POST left that no entry announces: {request:?}"));
+            match attempts.get(&id) {
+                None => self.broken.push(format!("a POST left that no entry announces: {request:?}")),
+                // Who heard the answer, or gave up, lived.
+                Some(false) if number >= self.facts.last_kill => {
+                    self.broken.push(format!("nobody wrote down what came of a POST: {request:?}"));
+                }
+                Some(_) => {}
             }
             if request.status == Some(409) && request.fault.is_none() {
                 self.broken.push(format!("a POST met a service that works for another of ours: {request:?}"));

@@ -118,6 +118,7 @@ impl Director {
             self.facts.logs.extend(instance.log().map(std::path::Path::to_owned));
             instance.kill();
             self.kills += 1;
+            self.facts.last_kill = self.world.emulator.arrived();
         }
     }
 
@@ -302,10 +303,11 @@ impl Director {
                 self.facts.seen.push(format!("something is open {passed:#} after all faults ended"));
                 break;
             }
-            let pause = match passed.as_hours() {
-                0..3 => 60,
-                3..12 => 300,
-                _ => 1_200,
+            let pause = match (quiet, passed.as_hours()) {
+                (0, 0..2) => 60,
+                (0, 2..8) => 300,
+                (0, _) => 1_200,
+                _ => 600,
             };
             turn += 1;
             let to = turn % self.instances.len();
@@ -332,7 +334,7 @@ impl Director {
             let open = std::fs::read_dir(self.world.records().join("open"));
             return open.is_ok_and(|mut open| open.next().is_some());
         }
-        Shelf::read(&self.world).below("open/").next().is_some()
+        self.world.is_open()
     }
 
     /// Every caller asks how it ended.

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use apim_dr::emulator::{Effect, Fault, LocationForm, Match, accounts};
+use apim_dr::{
+    domain::Kind,
+    emulator::{Effect, Fault, LocationForm, Match, accounts},
+};
 use fastrand::Rng;
 use serde_json::json;
 
@@ -14,15 +17,20 @@ const NEVER: u64 = 3_600_000;
 /// Of Azure Resource Manager, Entra ID, or the container of the backups.
 pub(super) fn of_azure(rng: &mut Rng) -> Fault {
     match rng.u32(..10) {
-        0..5 => {
-            let path = if rng.u32(..3) == 0 { "/restore?" } else { "/backup?" };
-            fault(rng, "POST", path, at_a_start)
-        }
-        5..7 => fault(rng, "GET", "operationresults", at_a_look),
+        0..2 => of_a_start(rng, Kind::Backup),
+        2 => of_a_start(rng, Kind::Restore),
+        3..7 => fault(rng, "GET", "operationresults", at_a_look),
         7 => fault(rng, "GET", "/Microsoft.ApiManagement/service/sampleapim", at_a_look),
         8 => fault(rng, "POST", "/oauth2/", no_answer),
         _ => fault(rng, "HEAD", "/backup/", no_answer),
     }
+}
+
+/// Of what answers the POST of a backup or restore.
+pub(super) fn of_a_start(rng: &mut Rng, kind: Kind) -> Fault {
+    let mut fault = fault(rng, "POST", &format!("/{kind}?"), at_a_start);
+    fault.on.skip /= 2;
+    fault
 }
 
 /// Of what keeps the records.

@@ -110,8 +110,16 @@ impl Script {
         let requests: Vec<_> = (0..rng.usize(1..=4)).map(|number| Request::new(rng, number)).collect();
         let mut script = Self { seed, instances, in_files, targets, requests, moves: Vec::new() };
         for request in 0..script.requests.len() {
-            for _ in 0..rng.usize(1..=3) {
+            for _ in 0..rng.usize(0..=3) {
                 script.disturb(rng, processes);
+            }
+            if rng.u32(..3) > 0 {
+                let fault = faults::of_a_start(rng, script.requests[request].kind);
+                script.moves.push(Move { step: Step::Meet(fault), then: Then::Turns(0) });
+            }
+            if !in_files && rng.u32(..3) == 0 {
+                let fault = faults::of_storage(rng);
+                script.moves.push(Move { step: Step::Meet(fault), then: Then::Turns(0) });
             }
             let to = rng.usize(..instances);
             script.then(rng, Step::Send(Deed::Ask(request), to));
@@ -130,7 +138,7 @@ impl Script {
             18..28 if !self.in_files => Step::Meet(faults::of_storage(rng)),
             18..32 => Step::Send(Deed::Ask(rng.usize(..self.requests.len())), to),
             32..44 => Step::Send(Deed::Sweep, to),
-            44..58 => Step::Struck { deed: self.deed(rng), to, skip: rng.u32(..30), processed: rng.bool() },
+            44..58 => Step::Struck { deed: self.deed(rng), to, skip: rng.u32(..14), processed: rng.bool() },
             58..64 => Step::Kill(to),
             64..68 => Step::Start(to),
             68..88 => Step::Advance(pause(rng)),

@@ -12,6 +12,8 @@ pub(crate) struct Tally {
     pub(crate) trials: usize,
     pub(crate) operations: usize,
     pub(crate) kills: usize,
+    /// Requests that reached Azure and its storage.
+    pub(crate) requests: usize,
     pub(crate) posts: usize,
     /// POSTs that Azure took.
     pub(crate) taken: usize,
@@ -28,6 +30,7 @@ impl Tally {
             trials: 1,
             operations: entries.len(),
             kills,
+            requests: emulator.arrived(),
             posts: emulator.posts("backup") + emulator.posts("restore"),
             taken: emulator.runs().len(),
             ..Self::default()
@@ -54,6 +57,7 @@ impl Tally {
         self.trials += other.trials;
         self.operations += other.operations;
         self.kills += other.kills;
+        self.requests += other.requests;
         self.posts += other.posts;
         self.taken += other.taken;
         for (of, to) in [(other.faults, &mut self.faults), (other.ends, &mut self.ends)] {
@@ -75,11 +79,12 @@ fn end(operation: &Operation) -> String {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { trials, operations, kills, posts, taken, faults, ends } = self;
+        let Self { trials, operations, kills, requests, posts, taken, faults, ends } = self;
         let struck: usize = faults.values().sum();
         writeln!(f, "{trials:>8} trials")?;
         writeln!(f, "{operations:>8} operations")?;
         writeln!(f, "{kills:>8} kills")?;
+        writeln!(f, "{requests:>8} requests")?;
         writeln!(f, "{posts:>8} POSTs, {taken} of them taken")?;
         writeln!(f, "{struck:>8} requests struck by faults")?;
         for (title, counts) in [("how operations ended", ends), ("faults that struck", faults)] {

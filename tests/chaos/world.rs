@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use apim_dr::emulator::{Clock, Config, Container, Emulator, accounts};
+use apim_dr::emulator::{Account, Clock, Config, Container, Emulator, accounts};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
@@ -154,7 +154,7 @@ impl World {
 
     /// Lets real time pass.
     pub(super) fn wait(&self, pause: Duration) {
-        self.runtime.block_on(tokio::time::sleep(pause));
+        self.runtime.block_on(async { tokio::time::sleep(pause).await });
     }
 
     /// Sends a request.
@@ -176,6 +176,15 @@ impl World {
     /// What changes whenever anybody does anything.
     pub(super) fn signs(&self) -> (usize, u64) {
         (self.emulator.arrived(), self.asked.load(Ordering::Relaxed))
+    }
+
+    /// Whether there is a marker in the container of the records.
+    pub(super) fn is_open(&self) -> bool {
+        let open = |account: &mut Account| {
+            let records = account.containers.get(RECORDS);
+            records.is_some_and(|records| records.keys().any(|name| name.starts_with("open/")))
+        };
+        self.emulator.with_account(accounts::STORAGE_ACCOUNT, open) == Some(true)
     }
 
     /// Blobs of backups, by name.

@@ -58,6 +58,10 @@ async fn a_backup_goes_as_recorded() {
         "when it was due, not when it was looked at"
     );
     assert_eq!((bed.emulator.posts("backup"), bed.emulator.accepted("backup")), (1, 1));
+    let [run] = bed.emulator.runs().try_into().unwrap();
+    let told = (run.word, run.service.as_str(), run.blob.as_str(), run.succeeded, run.scripted);
+    assert_eq!(told, ("Backup", "sampleapim", "nightly", true, false));
+    assert_eq!(run.ended.map(|ended| ended.duration_since(run.began).as_secs()), Some(543));
 }
 
 #[tokio::test]
