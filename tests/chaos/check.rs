@@ -159,8 +159,8 @@ impl Check<'_> {
         }
         for Scheduled { name, schedule, .. } in &self.script.targets {
             let schedule: Schedule = schedule.parse().unwrap();
-            // Whoever was to open it may have come only a minute later.
-            let due = schedule.latest(self.facts.end - SignedDuration::from_mins(3));
+            // Whoever was to open it may not have come by yet.
+            let due = schedule.latest(self.facts.end - SignedDuration::from_mins(15));
             let Some(due) = due.filter(|due| *due > self.facts.calm) else { continue };
             let instant = due.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ").to_string();
             let folder = format!("slots/{name}/");

@@ -25,8 +25,8 @@ use super::{
 const AT_WORK: Duration = Duration::from_secs(20);
 /// How long it may take, in simulated time, until nothing is open. A started operation is watched for 48 hours.
 const BOUND: SignedDuration = SignedDuration::from_hours(60);
-/// How long everything goes on well at least: an instant of the hourly schedules passes.
-const CALM: SignedDuration = SignedDuration::from_mins(70);
+/// How long everything goes on well at least, with targets and without: an instant of the hourly schedules passes.
+const CALM: [SignedDuration; 2] = [SignedDuration::from_mins(80), SignedDuration::from_mins(5)];
 /// Turns until something is wrong with a trial that never becomes quiet, and real time until it hangs.
 const TURNS: u32 = 400_000;
 const HANGS: Duration = Duration::from_secs(180);
@@ -96,6 +96,7 @@ impl Director {
             Step::Kill(whom) => self.kill(whom),
             Step::Start(whom) => self.start(whom),
             Step::Advance(by) => self.advance(by),
+            Step::Live(minutes) => (0..minutes).for_each(|minute| self.minute(minute as usize)),
             Step::Jump(whom, seconds) => {
                 if let Some(instance) = &self.instances[whom] {
                     instance.jump(SignedDuration::from_secs(seconds));
@@ -207,6 +208,15 @@ impl Director {
         self.world.advance(by);
     }
 
+    /// A minute with its sweep, which may find nobody alive but whom it starts.
+    fn minute(&mut self, number: usize) {
+        let to = self.living(number % self.instances.len());
+        self.relieve(to);
+        self.trigger("sweep-trigger", to, None);
+        self.advance(Duration::from_mins(1));
+        self.settle();
+    }
+
     fn cancel(&mut self, which: usize) {
         let Some(id) = self.facts.taken.get(which).map(|taken| taken.id) else { return };
         let at = self.living(which % self.instances.len());
@@ -296,15 +306,16 @@ impl Director {
         (0..self.instances.len()).for_each(|whom| self.start(whom));
         let began = self.world.now();
         self.facts.calm = began;
+        let least = CALM[usize::from(self.script.targets.is_empty())];
         let (mut quiet, mut turn) = (0, 0);
-        while quiet < 2 || self.world.now().duration_since(began) < CALM {
+        while quiet < 2 || self.world.now().duration_since(began) < least {
             let passed = self.world.now().duration_since(began);
             if passed > BOUND || self.began.elapsed() > HANGS {
                 self.facts.seen.push(format!("something is open {passed:#} after all faults ended"));
                 break;
             }
             let pause = match (quiet, passed.as_hours()) {
-                (0, 0..2) => 60,
+                (0, 0..2) => 100,
                 (0, 2..8) => 300,
                 (0, _) => 1_200,
                 _ => 600,

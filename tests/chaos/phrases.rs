@@ -62,6 +62,7 @@ impl fmt::Display for Step {
             Self::Kill(whom) => write!(f, "{whom} is killed"),
             Self::Start(whom) => write!(f, "{whom} is started, if it is dead"),
             Self::Advance(by) => write!(f, "{by:?} pass"),
+            Self::Live(minutes) => write!(f, "{minutes} minutes pass, each with its sweep"),
             Self::Jump(whom, seconds) => write!(f, "the clock of {whom} is ahead by {seconds} s"),
             Self::Cancel(which) => write!(f, "operation {which} of those that callers know is cancelled"),
             Self::GiveUp => f.write_str("whoever waits in vain gives up"),

@@ -72,6 +72,8 @@ pub(super) enum Step {
     Kill(usize),
     Start(usize),
     Advance(Duration),
+    /// So many minutes go by as they should: each with its sweep.
+    Live(u32),
     /// The clock of an instance is wrong by so many seconds.
     Jump(usize, i64),
     /// Of the operations that callers know.
@@ -141,7 +143,8 @@ impl Script {
             44..58 => Step::Struck { deed: self.deed(rng), to, skip: rng.u32(..14), processed: rng.bool() },
             58..64 => Step::Kill(to),
             64..68 => Step::Start(to),
-            68..88 => Step::Advance(pause(rng)),
+            68..78 => Step::Advance(pause(rng)),
+            78..88 => Step::Live(rng.u32(1..=15)),
             88..91 if !processes => Step::Jump(to, rng.i64(-600..=600)),
             91..93 => Step::Cancel(rng.usize(..4)),
             93..98 => {
