@@ -280,19 +280,21 @@ impl Check<'_> {
     fn leftovers(&mut self) {
         let open: Vec<_> = self.shelf.below("open/").map(|(name, _)| name.to_owned()).collect();
         self.says(open.is_empty(), || format!("markers are left: {open:?}"));
-        let holders = ["locks/", "requests/"].into_iter().flat_map(|folder| self.shelf.below(folder));
-        let holders: Vec<_> = holders.map(|(name, holder)| (name.to_owned(), holder)).collect();
-        for (index, (name, holder)) in holders.iter().enumerate() {
-            let chain = |name: &str| name.rsplit_once('/').map(|(chain, _)| chain.to_owned());
-            if holders.get(index + 1).is_some_and(|(next, _)| chain(next) == chain(name)) {
-                continue;
+        for folder in ["locks/", "requests/"] {
+            let holders: Vec<_> = self.shelf.below(folder).collect();
+            for (index, (name, holder)) in holders.iter().enumerate() {
+                let chain = |name: &str| name.rsplit_once('/').map(|(chain, _)| chain.to_owned());
+                if holders.get(index + 1).is_some_and(|(next, _)| chain(next) == chain(name)) {
+                    continue;
+                }
+                let id: Option<OperationId> = holder["operation"].as_str().and_then(|id| id.parse().ok());
+                let phase = id.and_then(|id| self.last(id)).map(|operation| operation.phase);
+                // A request that was never stored whole waits for an equal one.
+                let is_free = phase.is_some_and(Phase::is_closed) || phase.is_none() && folder == "requests/";
+                if !is_free {
+                    self.broken.push(format!("{folder}{name} is held by {id:?}, which is {phase:?}"));
+                }
             }
-            let id: Option<OperationId> = holder["operation"].as_str().and_then(|id| id.parse().ok());
-            let phase = id.and_then(|id| self.last(id)).map(|operation| operation.phase);
-            // What nobody was told of, and nobody stored, holds until it expires: for an equal request, which stores it.
-            let is_free =
-                phase.is_some_and(Phase::is_closed) || phase.is_none() && holder["instance"].is_null();
-            self.says(is_free, || format!("{name} is held by {id:?}, which is {phase:?}"));
         }
     }
 

@@ -342,8 +342,7 @@ impl Director {
 
     fn is_open(&self) -> bool {
         if self.world.in_files {
-            let open = std::fs::read_dir(self.world.records().join("open"));
-            return open.is_ok_and(|mut open| open.next().is_some());
+            return Shelf::read(&self.world).below("open/").next().is_some();
         }
         self.world.is_open()
     }

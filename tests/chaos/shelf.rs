@@ -52,6 +52,10 @@ fn read_files(folder: &Path, name: &str, objects: &mut BTreeMap<String, Vec<u8>>
     for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
         let path = entry.path();
         let name = format!("{name}{}", entry.file_name().to_string_lossy());
+        if name.contains('#') {
+            // Half of an object, as who was killed left it: `object_store` does not list it either.
+            continue;
+        }
         if path.is_dir() {
             read_files(&path, &format!("{name}/"), objects);
         } else if let Ok(bytes) = fs::read(&path) {
