@@ -233,3 +233,19 @@ fn pause(rng: &mut Rng) -> Duration {
         _ => Duration::from_secs(rng.u64(900..=3 * 3_600)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Script;
+
+    #[test]
+    fn the_same_number_gives_the_same_script() {
+        let script = |seed, processes| format!("{:?}", Script::new(seed, processes));
+        for seed in 0..100 {
+            for processes in [false, true] {
+                assert_eq!(script(seed, processes), script(seed, processes));
+            }
+            assert_ne!(script(seed, false), script(seed + 1, false));
+        }
+    }
+}
