@@ -96,7 +96,7 @@ impl Director {
             Step::Kill(whom) => self.kill(whom),
             Step::Start(whom) => self.start(whom),
             Step::Advance(by) => self.advance(by),
-            Step::Live(minutes) => (0..minutes).for_each(|minute| self.minute(minute as usize)),
+            Step::Live(minutes) => (0..minutes).for_each(|minute| self.minute(minute)),
             Step::Jump(whom, seconds) => {
                 if let Some(instance) = &self.instances[whom] {
                     instance.jump(SignedDuration::from_secs(seconds));

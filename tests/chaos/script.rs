@@ -73,7 +73,7 @@ pub(super) enum Step {
     Start(usize),
     Advance(Duration),
     /// So many minutes go by as they should: each with its sweep.
-    Live(u32),
+    Live(usize),
     /// The clock of an instance is wrong by so many seconds.
     Jump(usize, i64),
     /// Of the operations that callers know.
@@ -144,7 +144,7 @@ impl Script {
             58..64 => Step::Kill(to),
             64..68 => Step::Start(to),
             68..78 => Step::Advance(pause(rng)),
-            78..88 => Step::Live(rng.u32(1..=15)),
+            78..88 => Step::Live(rng.usize(1..=15)),
             88..91 if !processes => Step::Jump(to, rng.i64(-600..=600)),
             91..93 => Step::Cancel(rng.usize(..4)),
             93..98 => {
