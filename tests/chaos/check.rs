@@ -235,8 +235,9 @@ impl Check<'_> {
         let holds = match (phase, failure.as_ref().map(|failure| failure.kind)) {
             (Phase::Succeeded, _) => operation.evidence.is_some(),
             (Phase::Canceled, _) => self.facts.cancelled.contains(id),
-            (Phase::Skipped, _) => runs.is_empty(),
-            (Phase::Failed, Some(FailureKind::Blocked | FailureKind::Refused)) => runs.is_empty(),
+            (Phase::Skipped, _) | (Phase::Failed, Some(FailureKind::Blocked | FailureKind::Refused)) => {
+                runs.is_empty()
+            }
             (Phase::Failed, Some(FailureKind::Failed)) => done == 0 && !runs.is_empty(),
             (Phase::Failed, Some(FailureKind::OutcomeUnknown)) => {
                 denied || done == 0 || !attempts.iter().all(is_told)

@@ -29,7 +29,7 @@ const BOUND: SignedDuration = SignedDuration::from_hours(60);
 const CALM: [SignedDuration; 2] = [SignedDuration::from_mins(80), SignedDuration::from_mins(5)];
 /// Turns until something is wrong with a trial that never becomes quiet, and real time until it hangs.
 const TURNS: u32 = 400_000;
-const HANGS: Duration = Duration::from_secs(180);
+const HANGS: Duration = Duration::from_mins(3);
 
 pub(super) struct Director {
     script: Script,
@@ -218,7 +218,8 @@ impl Director {
     }
 
     fn cancel(&mut self, which: usize) {
-        let Some(id) = self.facts.taken.get(which).map(|taken| taken.id) else { return };
+        let taken = self.facts.taken.get(which).or(self.facts.taken.last());
+        let Some(id) = taken.map(|taken| taken.id) else { return };
         let at = self.living(which % self.instances.len());
         self.facts.cancelled.insert(id);
         let instance = self.instances[at].as_ref();
@@ -240,7 +241,7 @@ impl Director {
         calls.retain_mut(|call| match self.world.answer(call) {
             None => true,
             Some(answer) => {
-                if let Some(answer) = answer {
+                if let Ok(answer) = answer {
                     let taken = check::hear(&mut self.facts, &self.script, call.what, &answer);
                     self.check_taken(taken);
                 }
@@ -368,9 +369,9 @@ impl Director {
     fn judge(mut self) -> Result<Tally, Box<Broken>> {
         let logs = self.instances.iter().flatten().filter_map(Instance::log);
         self.facts.logs.extend(logs.map(std::path::Path::to_owned));
-        let shelf = Shelf::read(&self.world);
-        let entries = shelf.entries();
-        let promises = check::check(&self.script, &self.facts, &self.world, &shelf, &entries);
+        let records = Shelf::read(&self.world);
+        let entries = records.entries();
+        let promises = check::check(&self.script, &self.facts, &self.world, &records, &entries);
         if promises.is_empty() {
             return Ok(Tally::of(&self.world, &entries, self.kills));
         }

@@ -49,6 +49,12 @@ pub(super) fn of_storage(rng: &mut Rng) -> Fault {
     fault
 }
 
+/// The POST is answered a little later, in real time: meanwhile others get on.
+pub(super) fn of_a_late_answer(kind: Kind) -> Fault {
+    let on = on("POST", &format!("/{kind}?"), 0);
+    Fault { on, times: 1, effect: Effect::Slow { millis: 40, processed: true } }
+}
+
 /// An answer that never comes to somebody who lives.
 pub(super) fn of_patience(rng: &mut Rng) -> Fault {
     let (method, path) =

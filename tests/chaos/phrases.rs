@@ -64,6 +64,7 @@ impl fmt::Display for Step {
             Self::Advance(by) => write!(f, "{by:?} pass"),
             Self::Live(minutes) => write!(f, "{minutes} minutes pass, each with its sweep"),
             Self::Jump(whom, seconds) => write!(f, "the clock of {whom} is ahead by {seconds} s"),
+            Self::Cancel(usize::MAX) => f.write_str("the newest operation that callers know is cancelled"),
             Self::Cancel(which) => write!(f, "operation {which} of those that callers know is cancelled"),
             Self::GiveUp => f.write_str("whoever waits in vain gives up"),
         }

@@ -76,7 +76,7 @@ pub(super) enum Step {
     Live(usize),
     /// The clock of an instance is wrong by so many seconds.
     Jump(usize, i64),
-    /// Of the operations that callers know.
+    /// Of the operations that callers know, or else the newest.
     Cancel(usize),
     /// Whoever waits for an answer that never comes gives up.
     GiveUp,
@@ -124,7 +124,15 @@ impl Script {
                 script.moves.push(Move { step: Step::Meet(fault), then: Then::Turns(0) });
             }
             let to = rng.usize(..instances);
-            script.then(rng, Step::Send(Deed::Ask(request), to));
+            if !processes && rng.u32(..3) == 0 {
+                // Azure's answer comes while somebody else has something to say.
+                let fault = faults::of_a_late_answer(script.requests[request].kind);
+                script.moves.push(Move { step: Step::Meet(fault), then: Then::Turns(0) });
+                script.moves.push(Move { step: Step::Send(Deed::Ask(request), to), then: Then::Quiet });
+                script.then(rng, Step::Cancel(usize::MAX));
+            } else {
+                script.then(rng, Step::Send(Deed::Ask(request), to));
+            }
         }
         for _ in 0..rng.usize(6..=24) {
             script.disturb(rng, processes);
@@ -139,7 +147,6 @@ impl Script {
             0..18 => Step::Meet(faults::of_azure(rng)),
             18..28 if !self.in_files => Step::Meet(faults::of_storage(rng)),
             18..32 => Step::Send(Deed::Ask(rng.usize(..self.requests.len())), to),
-            32..44 => Step::Send(Deed::Sweep, to),
             44..58 => Step::Struck { deed: self.deed(rng), to, skip: rng.u32(..14), processed: rng.bool() },
             58..64 => Step::Kill(to),
             64..68 => Step::Start(to),
@@ -194,7 +201,7 @@ impl Script {
             }
             target
         });
-        Value::from_iter(targets).to_string()
+        targets.collect::<Value>().to_string()
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) struct World {
 pub(super) struct Call {
     pub(super) what: What,
     pub(super) to: usize,
-    answer: JoinHandle<Option<Reply>>,
+    answer: JoinHandle<reqwest::Result<Reply>>,
 }
 
 /// What a call is.
@@ -160,17 +160,17 @@ impl World {
     /// Sends a request.
     pub(super) fn call(&self, what: What, to: usize, request: RequestBuilder) -> Call {
         let answer = self.runtime.spawn(async move {
-            let response = request.send().await.ok()?;
+            let response = request.send().await?;
             let status = response.status().as_u16();
-            let body = response.text().await.ok()?;
-            Some(Reply { status, body: serde_json::from_str(&body).unwrap_or(Value::Null) })
+            let body = response.text().await?;
+            Ok(Reply { status, body: serde_json::from_str(&body).unwrap_or(Value::Null) })
         });
         Call { what, to, answer }
     }
 
-    /// What came back, if the call is over; `None` inside: nothing.
-    pub(super) fn answer(&self, call: &mut Call) -> Option<Option<Reply>> {
-        call.answer.is_finished().then(|| self.runtime.block_on(&mut call.answer).unwrap_or(None))
+    /// What came back, if the call is over.
+    pub(super) fn answer(&self, call: &mut Call) -> Option<reqwest::Result<Reply>> {
+        call.answer.is_finished().then(|| self.runtime.block_on(&mut call.answer).unwrap())
     }
 
     /// What changes whenever anybody does anything.
