@@ -2,11 +2,18 @@
 
 mod gate;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::future::join;
 use jiff::Timestamp;
-use tokio::task::JoinError;
+use tokio::{sync::Mutex, task::JoinError};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
@@ -49,6 +56,16 @@ pub struct App {
     watch: Watch,
     lookout: Lookout,
     courier: Courier,
+    reports: Reports,
+}
+
+/// The last report, so that many who ask at the same time have the records read once.
+#[derive(Debug, Default)]
+struct Reports {
+    /// How many were begun. Who asks while one is read waits for the next one, and shares it.
+    begun: AtomicU64,
+    /// The number of the last that was read, and what it says.
+    last: Mutex<Option<(u64, Arc<Report>)>>,
 }
 
 impl App {
@@ -111,6 +128,7 @@ impl App {
             watch: Watch::default(),
             lookout: Lookout::default(),
             courier: Courier::default(),
+            reports: Reports::default(),
         })
     }
 
@@ -136,7 +154,8 @@ impl App {
             match app.driver.drive(id, until, |_| ()).await {
                 Some(Ok(Step { next: Next::Closed, .. })) => {
                     app.lookout.hurry();
-                    app.tell_until_stopped().await;
+                    // Boxed: a thousand operations wait, and few have ended.
+                    Box::pin(app.tell_until_stopped()).await;
                 }
                 Some(Err(error)) => tracing::error!(
                     operation.id = %id,
@@ -149,10 +168,22 @@ impl App {
         self.tasks.spawn(task.in_current_span());
     }
 
-    /// What the records tell of the targets now.
-    pub async fn report(&self) -> Result<Report, RecordsError> {
+    /// What the records tell of the targets now: read after this was called.
+    pub async fn report(&self) -> Result<Arc<Report>, RecordsError> {
+        let begun = self.reports.begun.load(Ordering::SeqCst);
+        let mut last = self.reports.last.lock().await;
+        if let Some((number, report)) = &*last
+            && *number > begun
+        {
+            return Ok(report.clone());
+        }
+        let number = self.reports.begun.fetch_add(1, Ordering::SeqCst) + 1;
         let ports = self.ports();
-        workflows::report(ports, self.targets(), &self.invalid_targets, ports.azure.now()).await
+        let report =
+            workflows::report(ports, self.targets(), &self.invalid_targets, ports.azure.now()).await?;
+        let report = Arc::new(report);
+        *last = Some((number, report.clone()));
+        Ok(report)
     }
 
     /// Opens the slots that are due, then sweeps, and tells how it went.

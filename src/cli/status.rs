@@ -3,6 +3,7 @@
 use std::{
     fmt::Write as _,
     io::{IsTerminal as _, stdout},
+    sync::Arc,
     time::Duration,
 };
 
@@ -67,7 +68,7 @@ pub(super) async fn status(args: &StatusArgs, settings: &Settings) -> anyhow::Re
 }
 
 async fn show(app: &App, args: &StatusArgs) -> anyhow::Result<Exit> {
-    let mut report = screen::waiting("reading the records", app.report()).await?;
+    let mut report = Arc::unwrap_or_clone(screen::waiting("reading the records", app.report()).await?);
     if let Some(name) = &args.target {
         report.targets.retain(|target| target.name.as_str() == name);
         report.conditions.clear();

@@ -57,7 +57,7 @@ pub(super) async fn view(
     })?;
     let (content_type, body) = match view.as_str() {
         "metrics" => (metrics::CONTENT_TYPE, metrics::text(&report)),
-        _ => ("application/json", serde_json::to_string(&report).unwrap_or_default()),
+        _ => ("application/json", serde_json::to_string(&*report).unwrap_or_default()),
     };
     Ok(([(header::CONTENT_TYPE, content_type)], body).into_response())
 }
