@@ -12,8 +12,14 @@ use std::{
 };
 
 use apim_dr::{
-    app::Gate, domain::OperationId, emulator::accounts, ports::Clock, records::Location, serve,
-    settings::Settings, workflows::request_cancel,
+    app::Gate,
+    domain::OperationId,
+    emulator::accounts,
+    ports::Clock,
+    records::Location,
+    serve::{self, Limits},
+    settings::Settings,
+    workflows::request_cancel,
 };
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -97,7 +103,7 @@ impl Within {
         let url = runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let url = format!("http://{}", listener.local_addr().unwrap());
-            tokio::spawn(serve::serve(served, listener, std::future::pending()));
+            tokio::spawn(serve::serve(served, listener, Limits::of_this_process(), std::future::pending()));
             url
         });
         Self { runtime, gate, clock, url }
