@@ -353,16 +353,28 @@ impl Director {
         let links: BTreeMap<_, _> =
             self.facts.taken.iter().map(|taken| (taken.id, taken.link.clone())).collect();
         for (id, link) in links {
-            let to = self.living(0);
-            let call = self.world.client.get(format!("{}{link}", self.url(to)));
-            let mut call = self.world.call(What::Timer, to, call);
-            let answer = loop {
-                if let Some(answer) = self.world.answer(&mut call) {
-                    break answer;
+            let mut status = 0;
+            // Records that were too slow for an app of this process, in real time, are another 503.
+            for _ in 0..20 {
+                status = self.follow(&link);
+                if ![0, 503].contains(&status) {
+                    break;
                 }
-                self.turn();
-            };
-            self.facts.ended.insert(id, answer.map_or(0, |answer| answer.status));
+            }
+            self.facts.ended.insert(id, status);
+        }
+    }
+
+    /// The status of a link; 0 without an answer.
+    fn follow(&mut self, link: &str) -> u16 {
+        let to = self.living(0);
+        let call = self.world.client.get(format!("{}{link}", self.url(to)));
+        let mut call = self.world.call(What::Timer, to, call);
+        loop {
+            if let Some(answer) = self.world.answer(&mut call) {
+                return answer.map_or(0, |answer| answer.status);
+            }
+            self.turn();
         }
     }
 
