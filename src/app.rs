@@ -1,19 +1,13 @@
 //! The composition root: settings in, a working app out.
 
 mod gate;
+mod shared;
 
-use std::{
-    future::Future,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use futures::future::join;
 use jiff::Timestamp;
-use tokio::{sync::Mutex, task::JoinError};
+use tokio::task::JoinError;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
@@ -30,6 +24,7 @@ use crate::{
 };
 
 pub use gate::{Gate, Unready};
+use shared::Shared;
 
 /// How long the steps may take that an HTTP trigger takes in the background. It must not be nothing: our clock may
 /// be corrected by a moment in between.
@@ -56,16 +51,7 @@ pub struct App {
     watch: Watch,
     lookout: Lookout,
     courier: Courier,
-    reports: Reports,
-}
-
-/// The last report, so that many who ask at the same time have the records read once.
-#[derive(Debug, Default)]
-struct Reports {
-    /// How many were begun. Who asks while one is read waits for the next one, and shares it.
-    begun: AtomicU64,
-    /// The number of the last that was read, and what it says.
-    last: Mutex<Option<(u64, Arc<Report>)>>,
+    reports: Shared<Report>,
 }
 
 impl App {
@@ -128,7 +114,7 @@ impl App {
             watch: Watch::default(),
             lookout: Lookout::default(),
             courier: Courier::default(),
-            reports: Reports::default(),
+            reports: Shared::default(),
         })
     }
 
@@ -170,20 +156,11 @@ impl App {
 
     /// What the records tell of the targets now: read after this was called.
     pub async fn report(&self) -> Result<Arc<Report>, RecordsError> {
-        let begun = self.reports.begun.load(Ordering::SeqCst);
-        let mut last = self.reports.last.lock().await;
-        if let Some((number, report)) = &*last
-            && *number > begun
-        {
-            return Ok(report.clone());
-        }
-        let number = self.reports.begun.fetch_add(1, Ordering::SeqCst) + 1;
         let ports = self.ports();
-        let report =
-            workflows::report(ports, self.targets(), &self.invalid_targets, ports.azure.now()).await?;
-        let report = Arc::new(report);
-        *last = Some((number, report.clone()));
-        Ok(report)
+        let read = async {
+            workflows::report(ports, self.targets(), &self.invalid_targets, ports.azure.now()).await
+        };
+        self.reports.get(read).await
     }
 
     /// Opens the slots that are due, then sweeps, and tells how it went.

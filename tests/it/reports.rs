@@ -1,12 +1,11 @@
 //! The report, made of real records.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{fs, time::Duration};
 
 use apim_dr::{
     domain::{RunKind, TargetReport},
     emulator::{Effect, Fault, accounts},
 };
-use futures::future::join_all;
 use serde_json::json;
 use tracing::Level;
 
@@ -122,16 +121,4 @@ async fn a_run_that_no_timer_fired_for_is_missed_and_told_by_whoever_looks_next(
     finish(&bed).await;
     bed.settle().await;
     assert_eq!(logged.count(&["INFO", "alarm resolved", "alarm.code=backup.missed"]), 1);
-}
-
-#[tokio::test]
-async fn who_asks_while_a_report_is_read_shares_the_next_one() {
-    let bed = Bed::start().await;
-    let app = bed.app().await;
-    let reports = join_all((0..20).map(|_| app.report())).await;
-    let reports: Vec<_> = reports.into_iter().map(Result::unwrap).collect();
-    // What the first one reads was begun before the others asked.
-    assert!(!Arc::ptr_eq(&reports[0], &reports[1]));
-    assert!(reports[1..].iter().all(|report| Arc::ptr_eq(report, &reports[1])));
-    assert!(!Arc::ptr_eq(&app.report().await.unwrap(), &reports[1]));
 }
