@@ -1,4 +1,4 @@
-//! TLS in front of the emulator, with a certificate authority that lives as long as the benchmark.
+//! TLS in front of the emulator, with a certificate authority of its own: for benchmarks and tests.
 
 use std::sync::Arc;
 
@@ -31,6 +31,7 @@ pub(crate) async fn terminate(listener: TcpListener, config: ServerConfig, plain
     while let Ok((outer, _)) = listener.accept().await {
         let (acceptor, plain) = (acceptor.clone(), plain.clone());
         tokio::spawn(async move {
+            // A client that does not trust us hangs up.
             let Ok(mut outer) = acceptor.accept(outer).await else { return };
             let Ok(mut inner) = TcpStream::connect(plain).await else { return };
             let _ = tokio::io::copy_bidirectional(&mut outer, &mut inner).await;

@@ -1,47 +1,15 @@
 //! The whole program over TLS, with a certificate authority of our own.
 
-use std::{sync::Arc, time::Duration};
+#[path = "../../benches/common/tls.rs"]
+mod termination;
+
+use std::time::Duration;
 
 use apim_dr::emulator::Config;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::{
-    TlsAcceptor,
-    rustls::{
-        ServerConfig,
-        pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
-    },
-};
+use tokio::net::TcpListener;
 
 use crate::{bed::seed, process::Place};
-
-/// A certificate authority's PEM, and a server's configuration with a certificate of its for `localhost`.
-fn certificates() -> (String, ServerConfig) {
-    let mut ca = CertificateParams::default();
-    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let certificate =
-        CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let config = ServerConfig::builder().with_no_client_auth();
-    (ca.pem(), config.with_single_cert(vec![certificate.der().clone()], key).unwrap())
-}
-
-/// Ends TLS in front of a plain server, for as long as the test runs.
-async fn terminate(listener: TcpListener, config: ServerConfig, plain: String) {
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    while let Ok((outer, _)) = listener.accept().await {
-        let (acceptor, plain) = (acceptor.clone(), plain.clone());
-        tokio::spawn(async move {
-            // A client that does not trust us hangs up.
-            if let Ok(mut outer) = acceptor.accept(outer).await {
-                let mut inner = TcpStream::connect(plain).await.unwrap();
-                let _ = tokio::io::copy_bidirectional(&mut outer, &mut inner).await;
-            }
-        });
-    }
-}
+use termination::{certificates, terminate};
 
 /// An Azure that speaks TLS alone, what speaks to it, and the PEM of the authority that signed its certificate.
 pub(crate) async fn place_with_tls() -> (Place, String) {
