@@ -10,10 +10,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here ends the benchmark")]
 
 mod common;
+#[path = "../tests/it/simulated.rs"]
+mod simulated;
 
 use std::{
     collections::BTreeMap,
-    fmt,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -27,12 +28,11 @@ use apim_dr::{
         Verification, later,
     },
     emulator::{Clock as EmulatedClock, Config, Emulator, Service, accounts},
-    ports::{Catalog as _, Cause, Clock, Journal as _},
+    ports::{Catalog as _, Cause, Clock as _, Journal as _},
     records::{Location, Records},
     settings::Settings,
     workflows::{self, IfBusy},
 };
-use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
@@ -40,6 +40,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use common::{instance, median, millis, sizes, target};
+use simulated::SimulatedClock;
 
 /// How many operations are open, each of a target of its own.
 const OPEN: u32 = 10;
@@ -217,30 +218,4 @@ async fn write(records: &Records, number: u32, now: Timestamp) {
     records.record(&point).await.unwrap();
     records.record_verified(&point, &blob, at(542)).await.unwrap();
     records.close(&entry).await.unwrap();
-}
-
-/// The emulator's clock, as the program's: waiting moves it.
-#[derive(Clone)]
-struct SimulatedClock(EmulatedClock);
-
-impl fmt::Debug for SimulatedClock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SimulatedClock({})", self.0.now())
-    }
-}
-
-#[async_trait]
-impl Clock for SimulatedClock {
-    fn now(&self) -> Timestamp {
-        self.0.now()
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.0.now().as_duration().unsigned_abs()
-    }
-
-    async fn sleep(&self, pause: Duration) {
-        self.0.advance(pause);
-        tokio::task::yield_now().await;
-    }
 }

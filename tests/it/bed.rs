@@ -1,8 +1,11 @@
 //! The harness: an emulator and the app on free ports, in one simulated time.
 
+#[path = "simulated.rs"]
+mod simulated;
+
 use std::{
     collections::BTreeMap,
-    fmt, fs,
+    fs,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -24,34 +27,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
+pub(crate) use simulated::SimulatedClock;
+
 /// When every test begins: within a second, which `Date` cannot tell.
 const START: &str = "2026-11-21T01:00:00.7Z";
-
-/// The emulator's clock, as the app's: waiting moves it, so that no test sleeps.
-#[derive(Clone)]
-pub(crate) struct SimulatedClock(pub(crate) EmulatedClock);
-
-impl fmt::Debug for SimulatedClock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SimulatedClock({})", self.0.now())
-    }
-}
-
-#[async_trait]
-impl Clock for SimulatedClock {
-    fn now(&self) -> Timestamp {
-        self.0.now()
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.0.now().as_duration().unsigned_abs()
-    }
-
-    async fn sleep(&self, pause: Duration) {
-        self.0.advance(pause);
-        tokio::task::yield_now().await;
-    }
-}
 
 /// A clock that was set wrong.
 #[derive(Debug)]
