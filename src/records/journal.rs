@@ -111,6 +111,7 @@ impl Journal for Records {
         let id = |name: &Path| name.filename()?.split('.').next()?.parse().ok();
         let mut ids: Vec<_> = names.iter().filter_map(id).collect();
         ids.dedup();
+        self.memory.keep_only(&ids);
         Ok(ids)
     }
 
@@ -121,6 +122,9 @@ impl Journal for Records {
 
     async fn credentials(&self, operation: &Operation) -> Result<Credentials, RecordsError> {
         let id = operation.id;
+        if let Some(known) = self.memory.credentials(id) {
+            return Ok(known);
+        }
         let mut sealed = None;
         match self.marker(id).await? {
             Some(marker) => sealed = marker.sealed,
@@ -134,8 +138,12 @@ impl Journal for Records {
                 }
             }
         }
-        let Some(sealed) = sealed else { return Ok(Credentials::default()) };
-        self.unseal_credentials(id, &sealed)
+        let credentials = match sealed {
+            Some(sealed) => self.unseal_credentials(id, &sealed)?,
+            None => Credentials::default(),
+        };
+        self.memory.keep_credentials(id, &credentials);
+        Ok(credentials)
     }
 
     async fn keep_answer(
@@ -159,16 +167,24 @@ impl Journal for Records {
     async fn append(&self, entry: &Entry) -> Result<Appended, RecordsError> {
         let path = entry_path(entry.operation.id, entry.seq);
         Ok(match self.store.create(&path, entry, entry.writer).await? {
-            Created::Ours => Appended::Written,
+            Created::Ours => {
+                self.memory.keep(entry);
+                Appended::Written
+            }
             Created::Taken => Appended::Taken,
         })
     }
 
     async fn last(&self, id: OperationId) -> Result<Option<Entry>, RecordsError> {
-        match self.entry_paths(id).await?.last() {
-            Some(path) => self.entry(path).await,
-            None => Ok(None),
-        }
+        let last = match self.memory.newest(id) {
+            Some(known) => Some(self.newest_since(known).await?),
+            None => match self.entry_paths(id).await?.last() {
+                Some(path) => self.entry(path).await?,
+                None => None,
+            },
+        };
+        last.iter().for_each(|last| self.memory.keep(last));
+        Ok(last)
     }
 
     async fn entries(&self, id: OperationId) -> Result<Vec<Entry>, RecordsError> {
@@ -338,6 +354,18 @@ impl Records {
             return Err(RecordsError::Corrupt { path: path.to_string(), reason });
         }
         Ok(entry)
+    }
+
+    /// The newest entry, if `known` stands: they are numbered without gaps, so the first that is not there ends them.
+    async fn newest_since(&self, known: Entry) -> Result<Entry, RecordsError> {
+        let mut newest = known;
+        while let Some(seq) = newest.seq.checked_add(1) {
+            match self.entry(&entry_path(newest.operation.id, seq)).await? {
+                Some(next) => newest = next,
+                None => break,
+            }
+        }
+        Ok(newest)
     }
 
     /// The entries' names, in order. Entries are numbered without gaps, so a listing with one is asked for again,

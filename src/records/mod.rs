@@ -9,6 +9,7 @@ mod checks;
 mod claims;
 mod journal;
 mod location;
+mod memory;
 mod outbox;
 mod prune;
 mod sealed;
@@ -26,6 +27,7 @@ use object_store::{ObjectStore, memory::InMemory, prefix::PrefixStore};
 pub use location::Location;
 
 use crate::{keys::StateKey, ports::RecordsError};
+use memory::Memory;
 use store::Store;
 
 /// The records of one deployment.
@@ -33,6 +35,7 @@ use store::Store;
 pub struct Records {
     store: Store,
     key: StateKey,
+    memory: Memory,
 }
 
 impl Records {
@@ -51,12 +54,12 @@ impl Records {
             Some(key) => key,
             None => state_key::load_or_create(&store, location).await?,
         };
-        Ok(Self { store, key })
+        Ok(Self { store, key, memory: Memory::default() })
     }
 
     /// The records in `store`, as they are.
     pub fn on(store: Arc<dyn ObjectStore>, key: StateKey) -> Self {
-        Self { store: Store::new(store), key }
+        Self { store: Store::new(store), key, memory: Memory::default() }
     }
 
     /// The key that seals credentials and signs links.

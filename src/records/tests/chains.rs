@@ -48,13 +48,14 @@ async fn a_holder_that_cannot_be_read_counts_until_it_expires() {
 #[tokio::test]
 async fn a_store_that_does_not_answer_frees_no_service() {
     let store = Arc::new(Failing::default());
-    let records = Records { store: Store::new(store.clone()), key: StateKey::generate() };
+    let records = Records::on(store.clone(), StateKey::generate());
     let first = opened(&records, "sampleapim").await;
     let second = opened(&records, "sampleapim").await;
     assert_eq!(records.hold(&first.operation, now()).await.unwrap(), Hold::Ours);
     *store.unlisted.lock().unwrap() = Some(Path::from("operations"));
-    // Long after the holder would have expired.
-    let error = records.hold(&second.operation, hours(100)).await.unwrap_err();
+    // Long after the holder would have expired, and for one who has not read of it yet.
+    let other = Records::on(store.clone(), records.key.clone());
+    let error = other.hold(&second.operation, hours(100)).await.unwrap_err();
     assert!(matches!(error, RecordsError::Store { .. }), "{error}");
     *store.unlisted.lock().unwrap() = None;
     assert_eq!(records.hold(&second.operation, hours(100)).await.unwrap(), Hold::Theirs(first.operation.id));

@@ -19,7 +19,7 @@ use super::*;
 #[tokio::test]
 async fn a_listing_with_a_gap_is_asked_for_again_once() {
     let store = Arc::new(Failing::default());
-    let records = Records { store: Store::new(store.clone()), key: StateKey::generate() };
+    let records = Records::on(store.clone(), StateKey::generate());
     let first = opened(&records, "sampleapim").await;
     let second = skipped(&first);
     records.append(&second).await.unwrap();

@@ -7,6 +7,7 @@ mod chains;
 mod checks;
 mod claims;
 mod failing;
+mod memory;
 mod outbox;
 mod prune;
 mod snapshots;

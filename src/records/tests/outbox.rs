@@ -132,7 +132,7 @@ async fn what_is_left_of_a_letter_that_is_over_is_taken_away_by_whoever_meets_it
 
 /// What a letter looks like in the store.
 async fn outbox_file(records: &Records, letter: &Letter) -> Vec<u8> {
-    let elsewhere = Records { store: Store::new(Arc::new(InMemory::new())), key: records.key.clone() };
+    let elsewhere = Records::on(Arc::new(InMemory::new()), records.key.clone());
     elsewhere.post(letter, now()).await.unwrap();
     let path = Path::from(format!("outbox/{}/000000.json", letter.key()));
     elsewhere.store.0.get(&path).await.unwrap().bytes().await.unwrap().to_vec()
@@ -150,7 +150,7 @@ async fn a_callback_is_sealed_for_its_operation() {
         for secret in ["s3cr3t", "t0k3n", "dev.azure.com"] {
             assert!(!stored.contains(secret), "{stored}");
         }
-        let other = Records { store: records.store.clone(), key: StateKey::generate() };
+        let other = Records::on(records.store.0.clone(), StateKey::generate());
         let unopened = other.letter(&letter.key()).await;
         assert!(matches!(unopened, Err(RecordsError::Sealed { .. })), "{unopened:?}");
         assert_eq!(records.letter(&letter.key()).await.unwrap().unwrap().letter, letter);
