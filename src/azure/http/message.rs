@@ -1,6 +1,6 @@
 //! What is sent to Azure, and what comes back: with the ids of the exchange, and without echoed secrets.
 
-use std::{fmt, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -69,8 +69,12 @@ impl Request {
     pub(in crate::azure) fn hide<'a>(&mut self, secrets: impl IntoIterator<Item = &'a Secret>) {
         for secret in secrets.into_iter().map(Secret::expose).filter(|secret| !secret.is_empty()) {
             let json = serde_json::to_string(secret).unwrap_or_default();
-            let forms = [json.trim_matches('"'), &urlencoding::encode(secret), secret].map(Secret::new);
-            self.secrets.extend(forms.into_iter().filter(|form| !form.expose().is_empty()));
+            for form in [json.trim_matches('"'), &urlencoding::encode(secret), secret] {
+                // Of most secrets all forms are one.
+                if !form.is_empty() && self.secrets.iter().all(|known| known.expose() != form) {
+                    self.secrets.push(Secret::new(form));
+                }
+            }
         }
     }
 
@@ -143,8 +147,16 @@ pub(super) fn without(request: &Request, status: u16, body: Bytes) -> Bytes {
     if request.secrets.is_empty() || (status < 300 && !request.headers.contains_key(AUTHORIZATION)) {
         return body;
     }
-    let text = String::from_utf8_lossy(&body).into_owned();
-    request.secrets.iter().fold(text, |text, secret| text.replace(secret.expose(), Secret::HIDDEN)).into()
+    let mut text = String::from_utf8_lossy(&body);
+    for secret in request.secrets.iter().map(Secret::expose) {
+        if text.contains(secret) {
+            text = text.replace(secret, Secret::HIDDEN).into();
+        }
+    }
+    match text {
+        Cow::Borrowed(_) => body,
+        Cow::Owned(text) => text.into(),
+    }
 }
 
 pub(super) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
