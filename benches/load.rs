@@ -1,8 +1,9 @@
-//! Callers: many at once, in both shapes; bodies that are too large; clients that are slow, or say nothing at all.
+//! Callers: many operations at once, which are started, read and shown, in both shapes; bodies as large as they may be;
+//! clients that are slow, or say nothing at all; floods of connections.
 //!
 //! The callers, and the emulator, run in this very process and share the machine with the program.
 //!
-//! `cargo bench --bench load -- 1 10 100 1000`
+//! `cargo bench --bench load -- 1 10 100 1000 10000`
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here ends the benchmark")]
 
@@ -14,76 +15,73 @@ use std::{
 };
 
 use apim_dr::emulator::{Config, Emulator, Service, accounts};
-use futures::{StreamExt as _, future::join_all, stream};
-use reqwest::{Client, RequestBuilder, StatusCode};
-use serde_json::{Value, json};
-use tokio::{
-    io::AsyncWriteExt as _,
-    net::TcpStream,
-    task::JoinHandle,
-    time::{interval, sleep},
+use futures::{StreamExt as _, stream};
+use reqwest::Client;
+use serde_json::Value;
+use tokio::time::sleep;
+
+use common::{
+    Server, body,
+    call::{Answer, Call, Shape, parts},
+    crowd::Crowd,
+    instance, is_asked, megabytes, millis, share, sizes, target,
 };
 
-use common::{Server, body, instance, is_asked, median, megabytes, millis, share, sizes, target};
-
-/// How many requests each caller sends; never fewer than `LEAST` in all.
-const EACH: u32 = 5;
-const LEAST: u32 = 200;
+/// How many requests are under way at the most, each on a connection. The program takes 2,048.
+const CONNECTIONS: usize = 1_000;
+/// Requests of a row that only reads; never fewer.
+const READS: usize = 200;
 /// Targets on the status page.
 const TARGETS: u32 = 10;
-/// The largest payload that is read.
+/// The largest payload that is read, and how many such are sent at once.
 const PAYLOAD: usize = 1024 * 1024;
-/// Clients that send a byte now and then, and connections that send none.
-const SLOW: usize = 400;
-const SILENT: usize = 2_000;
+const LARGE: usize = 32;
+/// Starts beside a crowd.
+const BESIDE: usize = 20;
+/// Services beyond those of the operations at once.
+const SPARE: u32 = 1_000;
 
 /// The program under the host, the emulator behind it, and callers.
 struct Bed {
+    shape: Shape,
     emulator: Emulator,
     server: Server,
     client: Client,
-    /// How many instances have been started.
-    started: AtomicU32,
+    /// How many instances were asked for.
+    asked: AtomicU32,
 }
 
 #[tokio::main]
 async fn main() {
     common::open_many_files();
-    let sizes = sizes(&[1, 10, 100, 1_000]);
-    let bed = Bed::start(sizes.iter().map(|&callers| 2 * requests(callers)).sum()).await;
+    let shapes = [Shape::Proxied, Shape::Enveloped];
     println!(
-        "{:>8} {:>18} {:>8} {:>9} {:>10} {:>8} {:>8} {:>8}",
-        "callers", "request", "requests", "each s", "median ms", "p99 ms", "RSS MB", "peak MB"
+        "{:>8} {:>22} {:>8} {:>6} {:>7} {:>9} {:>8} {:>7} {:>7}",
+        "at once", "request", "requests", "failed", "each s", "median ms", "p99 ms", "RSS MB", "peak MB"
     );
-    for callers in sizes {
-        let link = bed.link().await;
-        bed.row(callers, "start, proxied", StatusCode::ACCEPTED, || bed.proxied()).await;
-        bed.settle().await;
-        bed.row(callers, "start, enveloped", StatusCode::OK, || bed.enveloped()).await;
-        bed.settle().await;
-        bed.row(callers, "operation", StatusCode::ACCEPTED, || bed.client.get(&link)).await;
-        let page = format!("{}/api/status", bed.server.url);
-        bed.row(callers, "status page", StatusCode::OK, || bed.client.get(&page)).await;
+    for operations in sizes(&[1, 10, 100, 1_000]) {
+        for shape in shapes {
+            let bed = Bed::start(shape, operations).await;
+            bed.operations(usize::try_from(operations).unwrap()).await;
+            bed.server.stop().await;
+        }
     }
-    bed.large().await;
-    bed.under("slow heads", SLOW, "GET / HTTP/1.1\r\nhost: x\r\nx-slow: ").await;
-    bed.under("slow bodies", SLOW, "POST /api/backup HTTP/1.1\r\nhost: x\r\ncontent-length: 9999\r\n\r\n")
-        .await;
-    bed.under("silent", if is_asked() { SILENT } else { SLOW }, "").await;
+    for shape in shapes {
+        let bed = Bed::start(shape, 0).await;
+        bed.large().await;
+        bed.server.stop().await;
+    }
+    let bed = Bed::start(Shape::Proxied, 0).await;
+    bed.crowds().await;
     bed.server.stop().await;
 }
 
-fn requests(callers: u32) -> u32 {
-    if is_asked() { (callers * EACH).max(LEAST) } else { callers }
-}
-
 impl Bed {
-    async fn start(starts: u32) -> Self {
+    async fn start(shape: Shape, operations: u32) -> Self {
         // They go on longer than the benchmark: what is measured is callers.
         let config = Config { operation: Duration::from_hours(1), ..Config::default() };
         let emulator = Emulator::start(config).await.unwrap();
-        // And some for the starts beside clients that are slow.
-        for number in 0..starts + 1_000 {
+        for number in 0..operations + SPARE {
             emulator.add_service(Service::new(&instance(number), accounts::LOCATION));
         }
         let targets: Vec<_> = (0..TARGETS).map(|number| target(&instance(number))).collect();
@@ -96,144 +94,165 @@ impl Bed {
         let variables = emulator.settings().into_iter().chain(own);
         let variables: Vec<_> = variables.map(|(name, value)| (name.to_owned(), value)).collect();
         let server = Server::start(&variables).await;
-        let client = Client::builder().no_proxy().build().unwrap();
-        Self { emulator, server, client, started: AtomicU32::new(0) }
+        Self { shape, emulator, server, client: client(), asked: 0.into() }
     }
 
-    fn next_body(&self) -> Value {
-        body(&instance(self.started.fetch_add(1, Ordering::Relaxed)))
-    }
-
-    fn proxied(&self) -> RequestBuilder {
-        self.client.post(format!("{}/api/backup", self.server.url)).body(self.next_body().to_string())
-    }
-
-    fn enveloped(&self) -> RequestBuilder {
-        let request = json!({
-            "Url": "http://localhost:7071/api/backup",
-            "Method": "POST",
-            "Query": {},
-            "Headers": {"Host": ["localhost"], "Content-Type": ["application/json"]},
-            "Params": {},
-            "Identities": [],
-            "Body": self.next_body().to_string(),
-        });
-        let envelope = json!({"Data": {"req": request}, "Metadata": {}});
-        self.client.post(format!("{}/backup-trigger", self.server.url)).body(envelope.to_string())
-    }
-
-    /// Starts a backup, and gives its link.
-    async fn link(&self) -> String {
-        let answer = self.proxied().send().await.unwrap();
-        let link = answer.headers()["location"].to_str().unwrap().to_owned();
-        self.settle().await;
-        format!("{}/api/{}", self.server.url, link.split_once("/api/").unwrap().1)
-    }
-
-    /// Waits until Azure has all that was started.
-    async fn settle(&self) {
-        let started = usize::try_from(self.started.load(Ordering::Relaxed)).unwrap();
-        while self.emulator.accepted("backup") < started {
-            sleep(Duration::from_millis(10)).await;
-        }
-    }
-
-    async fn row(&self, callers: u32, name: &str, wished: StatusCode, request: impl Fn() -> RequestBuilder) {
-        let count = requests(callers);
-        let began = Instant::now();
-        let times = stream::iter(0..count).map(|_| timed(request(), wished));
-        let mut times: Vec<_> = times.buffer_unordered(usize::try_from(callers).unwrap()).collect().await;
-        let wall = began.elapsed();
-        let usage = self.server.usage();
-        println!(
-            "{callers:>8} {name:>18} {count:>8} {:>9.0} {:>10} {:>8} {:>8} {:>8}",
-            f64::from(count) / wall.as_secs_f64(),
-            millis(median(&mut times)),
-            millis(share(&mut times, 99)),
-            megabytes(usage.resident),
-            megabytes(usage.peak),
-        );
+    /// So many operations, all of them open while they and the page are read.
+    async fn operations(&self, operations: usize) {
+        let reads = if is_asked() { READS } else { 1 };
+        let links = self.row("start", operations, operations, |_| Call::backup(&self.next_body())).await;
+        assert!(!links.is_empty(), "nothing was started");
+        self.settle(links.len()).await;
+        let links: Vec<_> = links.iter().map(|link| parts(link)).collect();
+        let read = |at: usize| Call::operation(links[at % links.len()]);
+        self.row("operation", operations, operations.max(reads), read).await;
+        self.row("page", operations, operations.clamp(reads, CONNECTIONS), |_| Call::page()).await;
+        assert!(self.server.ended.is_empty(), "an operation ended meanwhile");
     }
 
     /// Bodies as large as they may be, and larger.
     async fn large(&self) {
-        let pad = |size: usize| {
-            let mut body = self.next_body();
-            body["padding"] = "".into();
-            let missing = size - body.to_string().len();
-            body["padding"] = ".".repeat(missing).into();
-            body.to_string()
-        };
-        for (size, wished) in [(PAYLOAD, StatusCode::ACCEPTED), (PAYLOAD + 1, StatusCode::PAYLOAD_TOO_LARGE)]
-        {
-            let url = format!("{}/api/backup", self.server.url);
-            let posts = (0..32).map(|_| timed(self.client.post(&url).body(pad(size)), wished));
-            let mut times = join_all(posts).await;
-            if wished == StatusCode::PAYLOAD_TOO_LARGE {
-                self.started.fetch_sub(32, Ordering::Relaxed);
-            }
-            let usage = self.server.usage();
-            let told = format!("{size} bytes: {}", wished.as_u16());
-            println!(
-                "{:>8} {told:>18} {:>8} {:>9} {:>10} {:>8} {:>8} {:>8}",
-                32,
-                32,
-                "",
-                millis(median(&mut times)),
-                millis(share(&mut times, 99)),
-                megabytes(usage.resident),
-                megabytes(usage.peak)
-            );
+        for (size, wished) in [(PAYLOAD, 202), (PAYLOAD + 1, 413)] {
+            let call = |_| {
+                let mut body = self.next_body();
+                body["padding"] = "".into();
+                let missing = size - body.to_string().len();
+                body["padding"] = ".".repeat(missing).into();
+                Call::backup(&body).wishes(wished)
+            };
+            let links = self.row(&format!("{size} bytes"), LARGE, LARGE, call).await;
+            self.settle(links.len()).await;
         }
-        self.settle().await;
     }
 
-    /// Starts, while so many clients have begun with `says` and go on with a byte now and then.
-    async fn under(&self, name: &str, clients: usize, says: &'static str) {
-        let address = self.server.url.trim_start_matches("http://").to_owned();
-        let drips: Vec<_> = stream::iter(0..clients).then(|_| drip(address.clone(), says)).collect().await;
-        let mut times = Vec::new();
-        for _ in 0..20 {
-            // On a connection of its own: one that was there before says nothing.
-            let client = Client::builder().no_proxy().build().unwrap();
-            let request = client.post(format!("{}/api/backup", self.server.url));
-            times.push(timed(request.body(self.next_body().to_string()), StatusCode::ACCEPTED).await);
-        }
+    /// Asks for a backup of an instance that has none.
+    fn next_body(&self) -> Value {
+        body(&instance(self.asked.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// Sends so many requests, and tells how it went; gives the links of what was accepted.
+    async fn row<'a>(
+        &self,
+        name: &str,
+        at_once: usize,
+        requests: usize,
+        call: impl Fn(usize) -> Call<'a>,
+    ) -> Vec<String> {
+        let began = Instant::now();
+        let asked = stream::iter(0..requests).map(|at| self.ask(&self.client, call(at)));
+        let answers: Vec<_> = asked.buffer_unordered(at_once.min(CONNECTIONS)).collect().await;
+        let each = f64::from(u32::try_from(requests).unwrap()) / began.elapsed().as_secs_f64();
         let usage = self.server.usage();
+        let (mut times, links, failures) = sort(answers);
         println!(
-            "{clients:>8} {name:>18} {:>8} {:>9} {:>10} {:>8} {:>8} {:>8}",
-            times.len(),
-            "",
-            millis(median(&mut times)),
-            millis(share(&mut times, 99)),
+            "{at_once:>8} {:>22} {requests:>8} {:>6} {each:>7.0} {:>9} {:>8} {:>7} {:>7}",
+            format!("{name}, {}", self.shape),
+            failures.len(),
+            told(&mut times, 50),
+            told(&mut times, 99),
             megabytes(usage.resident),
-            megabytes(usage.peak)
+            megabytes(usage.peak),
         );
-        drips.iter().for_each(JoinHandle::abort);
+        tell_first(&failures);
+        links
+    }
+
+    async fn ask(&self, client: &Client, call: Call<'_>) -> Answer {
+        call.send(client, self.shape, &self.server.url).await
+    }
+
+    /// Waits until Azure has so many backups.
+    async fn settle(&self, backups: usize) {
+        while self.emulator.accepted("backup") < backups {
+            assert!(self.server.ended.is_empty(), "an operation ended before Azure had it");
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Clients that are slow or silent, and floods of them.
+    async fn crowds(&self) {
+        println!(
+            "\n{:>8} {:>22} {:>8} {:>8} {:>7} {:>7} {:>6} {:>6} {:>9} {:>8} {:>7} {:>7}",
+            "clients",
+            "who",
+            "answered",
+            "cut off",
+            "waiting",
+            "failed",
+            "starts",
+            "failed",
+            "median ms",
+            "p99 ms",
+            "RSS MB",
+            "peak MB"
+        );
+        let (_, link) = self.ask(&self.client, Call::backup(&self.next_body())).await.unwrap();
+        let (id, token) = parts(link.as_deref().unwrap());
+        let head = format!("GET /api/operations/{id}?t={token} HTTP/1.1\r\nhost: localhost\r\n");
+        let body = "POST /api/backup HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9999\r\n\r\n";
+        let (few, many, most) = if is_asked() { (400, 2_000, 10_000) } else { (40, 40, 40) };
+        self.beside(few, "slow heads", &format!("{head}x-slow: "), true).await;
+        self.beside(few, "slow bodies", body, true).await;
+        self.beside(many, "silent", "", false).await;
+        self.beside(most, "silent", "", false).await;
+        self.beside(most, "each asks once", &format!("{head}\r\n"), false).await;
+    }
+
+    /// Starts, while so many clients have said this; who is slow goes on with a byte now and then.
+    async fn beside(&self, clients: usize, who: &str, says: &str, is_slow: bool) {
+        let address = self.server.url.trim_start_matches("http://");
+        let crowd = Crowd::start(address, clients, says, is_slow).await;
+        let mut answers = Vec::new();
+        for _ in 0..BESIDE {
+            // On a connection of its own: one that was there before says nothing.
+            answers.push(self.ask(&client(), Call::backup(&self.next_body())).await);
+        }
+        let beside = self.server.usage();
+        let ends = crowd.ends().await;
+        let (mut times, _, mut failures) = sort(answers);
+        println!(
+            "{clients:>8} {who:>22} {:>8} {:>8} {:>7} {:>7} {:>6} {:>6} {:>9} {:>8} {:>7} {:>7}",
+            ends.answered,
+            ends.cut_off,
+            ends.waiting,
+            ends.failures.len(),
+            BESIDE,
+            failures.len(),
+            told(&mut times, 50),
+            told(&mut times, 99),
+            megabytes(beside.resident),
+            megabytes(self.server.usage().peak),
+        );
+        failures.extend(ends.failures);
+        tell_first(&failures);
     }
 }
 
-async fn timed(request: RequestBuilder, wished: StatusCode) -> Duration {
-    let began = Instant::now();
-    let answer = request.send().await.unwrap();
-    let status = answer.status();
-    let text = answer.text().await.unwrap();
-    assert_eq!(status, wished, "{text}");
-    began.elapsed()
+fn client() -> Client {
+    Client::builder().no_proxy().build().unwrap()
 }
 
-/// A client that connects, begins, and goes on with a byte ten times a second, if it began at all.
-async fn drip(address: String, says: &'static str) -> JoinHandle<()> {
-    let mut client = TcpStream::connect(address).await.unwrap();
-    tokio::spawn(async move {
-        let mut tick = interval(Duration::from_millis(100));
-        client.write_all(says.as_bytes()).await.unwrap();
-        loop {
-            tick.tick().await;
-            // Who is cut off has nothing more to say.
-            if !says.is_empty() && client.write_all(b"x").await.is_err() {
-                return;
+/// Times, links and failures.
+fn sort(answers: Vec<Answer>) -> (Vec<Duration>, Vec<String>, Vec<String>) {
+    let (mut times, mut links, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+    for answer in answers {
+        match answer {
+            Ok((time, link)) => {
+                times.push(time);
+                links.extend(link);
             }
+            Err(failure) => failures.push(failure),
         }
-    })
+    }
+    (times, links, failures)
+}
+
+fn told(times: &mut [Duration], percent: usize) -> String {
+    if times.is_empty() { "-".to_owned() } else { millis(share(times, percent)) }
+}
+
+fn tell_first(failures: &[String]) {
+    if let Some(failure) = failures.first() {
+        println!("         failed, such as: {}", failure.chars().take(200).collect::<String>());
+    }
 }

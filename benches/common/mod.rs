@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each benchmark uses some of it")]
 
+pub(crate) mod call;
+pub(crate) mod crowd;
 pub(crate) mod tls;
 
 use std::{
