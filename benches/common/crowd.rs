@@ -13,8 +13,9 @@ use tokio::{
     time::{interval, timeout},
 };
 
-/// How long nobody's end is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// For how long nobody comes to an end before the others are no longer waited for: in a flood the system turns
+/// clients away, who try again seconds later.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// How often who is slow says a byte more.
 const PACE: Duration = Duration::from_millis(100);
 
