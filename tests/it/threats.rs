@@ -255,16 +255,24 @@ async fn a_forged_recovery_point_is_restored_from_nowhere_else() {
     bed.advance(Duration::from_hours(1));
     let latest = json!({"apimInstance": accounts::STANDBY, "source": accounts::SERVICE, "backup": "latest", "backupName": null});
     let latest = but(seed("restore"), &latest);
-    for (account, forged) in [
-        (
-            "attackerstorage",
-            vec![("apimdrstorage", "attackerstorage"), ("2026-11-21T01:0", "2026-11-21T01:5")],
-        ),
-        (accounts::STORAGE_ACCOUNT, vec![("\"b1\"", "\"theirs\""), ("2026-11-21T01:0", "2026-11-21T01:5")]),
+    let theirs = json!({"service": accounts::SERVICE, "sku": "Developer", "content": "theirs"}).to_string();
+    let e_tag = |account: &str| {
+        let blobs = bed.emulator.blobs(account, accounts::CONTAINER);
+        blobs.into_iter().find(|(name, ..)| name == "b1").unwrap().2
+    };
+    bed.emulator.put_blob("attackerstorage", accounts::CONTAINER, "b1", theirs.clone());
+    bed.emulator.put_blob(accounts::STORAGE_ACCOUNT, accounts::CONTAINER, "theirs", theirs);
+    let (ours, attackers) = (e_tag(accounts::STORAGE_ACCOUNT), e_tag("attackerstorage"));
+    let newer = ("2026-11-21T01:0", "2026-11-21T01:5");
+    for forged in [
+        // As that blob is.
+        vec![
+            ("apimdrstorage", "attackerstorage"),
+            (ours.trim_matches('"'), attackers.trim_matches('"')),
+            newer,
+        ],
+        vec![("\"b1\"", "\"theirs\""), newer],
     ] {
-        let bed_blob = json!({"service": accounts::SERVICE, "sku": "Developer", "content": "theirs"});
-        bed.emulator.put_blob(account, accounts::CONTAINER, "theirs", bed_blob.to_string());
-        bed.emulator.put_blob("attackerstorage", accounts::CONTAINER, "b1", bed_blob.to_string());
         let catalog = bed.records().join("catalog");
         let before = files(&catalog);
         forge(&bed, "b1", &forged);
