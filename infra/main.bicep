@@ -103,6 +103,7 @@ var ownTargets = map(apimResourceIds, id => union({
   backupName: split(id, '/')[8]
 }, standby))
 var allTargets = map(empty(targets) ? ownTargets : targets, target => union(place, target))
+var storageAccounts = join(union([backupAccountName], map(allTargets, target => target.storageAccount)), ',')
 
 var roles = {
   storageBlobDataOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
@@ -308,6 +309,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
         { name: 'APIM_DR_TARGETS', value: string(allTargets) }
         { name: 'APIM_DR_NOTIFY', value: notify }
         { name: 'APIM_DR_RESTORE_TARGETS', value: restoreTargets }
+        { name: 'APIM_DR_STORAGE_ACCOUNTS', value: storageAccounts }
         { name: 'APIM_DR_REQUIRE_PRINCIPAL', value: isEasyAuth ? 'true' : 'false' }
         { name: 'APIM_DR_REFUSE_PAYLOAD_SECRETS', value: refusePayloadSecrets ? 'true' : 'false' }
       ]

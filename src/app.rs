@@ -16,7 +16,7 @@ use crate::{
     domain::{Concerns, OperationId, Report, Schedule, Target, later},
     hooks::{Limits, Messenger},
     keys::StateKey,
-    payload::RestorePolicy,
+    payload::StartPolicy,
     ports::{Clock, Ports, RecordsError},
     records::{Location, Records},
     settings::{Problem, RecordsPlace, Settings},
@@ -36,7 +36,7 @@ const LOOK: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub struct App {
     pub driver: Driver,
-    pub restore_policy: RestorePolicy,
+    pub start_policy: StartPolicy,
     /// Base of the links that callers get; `None`: as they reached us.
     pub public_url: Option<String>,
     agenda: Agenda,
@@ -97,15 +97,16 @@ impl App {
             journal: records,
             hooks: Arc::new(messenger),
             concerns: Concerns::new(&settings.targets),
+            bounds: settings.start_policy.bounds.clone(),
             deadlines: settings.deadlines,
             settle: settings.settle,
         };
         Ok(Self {
             driver: Driver::new(ports),
-            restore_policy: settings.restore_policy.clone(),
+            start_policy: settings.start_policy.clone(),
             public_url: settings.public_url.clone(),
             invalid_targets: settings.schedule_problems().map(ToString::to_string).collect(),
-            agenda: Agenda::new(settings.targets.clone(), settings.restore_policy.targets.clone()),
+            agenda: Agenda::new(settings.targets.clone()),
             schedule: settings.schedule.clone(),
             key,
             under_host: settings.under_host,

@@ -14,7 +14,7 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 
 use crate::domain::{
-    Answer, AttemptId, AzureError, BlobLook, BlobRef, Caller, Concerns, ContainerRef, Continuation,
+    Answer, AttemptId, AzureError, BlobLook, BlobRef, Bounds, Caller, Concerns, ContainerRef, Continuation,
     Credentials, Kind, Plan, RequestIds, Secret, Seen, ServiceId, ServiceStatus,
 };
 
@@ -39,6 +39,8 @@ pub struct Ports {
     pub hooks: Arc<dyn Hooks>,
     /// Whom news concern.
     pub concerns: Concerns,
+    /// What may begin at all.
+    pub bounds: Bounds,
     /// How long after its opening a backup, and a restore, may start.
     pub deadlines: Deadlines,
     /// How long a service must be seen idle, and its blob unchanged, before a start whose answer was lost counts as

@@ -43,6 +43,7 @@ locals {
     for target in jsondecode(length(var.targets) == 0 ? jsonencode(local.own_targets) : jsonencode(var.targets)) :
     merge(local.place, target)
   ]
+  storage_accounts = join(",", distinct(concat([local.backup_account_name], [for target in local.targets : target.storageAccount])))
 
   roles = {
     storage_blob_data_owner       = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
@@ -206,6 +207,7 @@ resource "azurerm_function_app_flex_consumption" "app" {
     "APIM_DR_TARGETS"                           = jsonencode(local.targets)
     "APIM_DR_NOTIFY"                            = var.notify
     "APIM_DR_RESTORE_TARGETS"                   = local.restore_targets
+    "APIM_DR_STORAGE_ACCOUNTS"                  = local.storage_accounts
     "APIM_DR_REQUIRE_PRINCIPAL"                 = local.is_easy_auth ? "true" : "false"
     "APIM_DR_REFUSE_PAYLOAD_SECRETS"            = var.refuse_payload_secrets ? "true" : "false"
   }

@@ -15,8 +15,8 @@ use crate::{
 /// Nobody has to confirm it: the instance was declared for it.
 pub(super) async fn drill(args: DrillArgs, settings: &Settings) -> anyhow::Result<Exit> {
     let target = place::target(settings, &args.target)?;
-    let restorable = settings.restore_policy.targets.as_deref();
-    let plan = match workflows::drill_plan(target, &settings.targets, restorable) {
+    let bounds = &settings.start_policy.bounds;
+    let plan = match workflows::drill_plan(target, &settings.targets, bounds) {
         Ok(plan) => plan,
         Err(refused) => return Ok(Exit::usage(&refused.to_string())),
     };

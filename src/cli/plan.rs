@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{Difference, Kind, RecoveryPoint, Verification},
-    payload::{Confirmation, Order, RestorePolicy},
+    payload::{Confirmation, Order, StartPolicy},
     ports::Access,
     settings::Settings,
     view::story::time,
@@ -23,8 +23,8 @@ use crate::{
 const USUALLY: &str = "not known from earlier ones; usually 10 to 20 minutes, but hours have been seen";
 
 pub(super) async fn plan(body: &[u8], args: &OrderArgs, settings: Settings) -> anyhow::Result<Exit> {
-    let policy = RestorePolicy { confirm: Confirmation::None, ..settings.restore_policy };
-    let settings = Settings { restore_policy: policy, ..settings };
+    let policy = StartPolicy { confirm: Confirmation::None, ..settings.start_policy };
+    let settings = Settings { start_policy: policy, ..settings };
     let Some(Order { plan, choice, credentials }) = start::order(Kind::Restore, body, &settings) else {
         return Ok(Exit::Usage);
     };

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::{Kind, Secret, Target},
-    payload::{self, Confirmation, Order, Parsed, RestorePolicy},
+    payload::{self, Confirmation, Order, Parsed, StartPolicy},
     settings::Settings,
     workflows::{self, Cause, IfBusy},
 };
@@ -57,8 +57,8 @@ pub(super) async fn restore(args: RestoreArgs, settings: Settings) -> anyhow::Re
         None => return Ok(Exit::usage("a restore overwrites the instance: add --yes \"RESTORE <name>\"")),
     };
     let body = with_field(&without, "confirm", phrase);
-    let policy = RestorePolicy { confirm: Confirmation::Phrase, ..settings.restore_policy };
-    start(Kind::Restore, &body, &args.order, Settings { restore_policy: policy, ..settings }).await
+    let policy = StartPolicy { confirm: Confirmation::Phrase, ..settings.start_policy };
+    start(Kind::Restore, &body, &args.order, Settings { start_policy: policy, ..settings }).await
 }
 
 async fn start(kind: Kind, body: &[u8], args: &OrderArgs, settings: Settings) -> anyhow::Result<Exit> {
@@ -90,7 +90,7 @@ async fn start(kind: Kind, body: &[u8], args: &OrderArgs, settings: Settings) ->
 
 /// Reads the payload, and says what is wrong with it.
 pub(super) fn order(kind: Kind, body: &[u8], settings: &Settings) -> Option<Order> {
-    let order = payload::parse(kind, body, &settings.restore_policy, &settings.targets).and_then(
+    let order = payload::parse(kind, body, &settings.start_policy, &settings.targets).and_then(
         |Parsed { payload, warnings }| Ok((payload.into_order(&settings.hooks.callbacks)?, warnings)),
     );
     match order {

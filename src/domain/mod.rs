@@ -5,6 +5,7 @@
 
 mod alarm;
 mod azure_error;
+mod bounds;
 mod callback;
 mod catalog;
 mod compare;
@@ -49,6 +50,7 @@ pub mod zone;
 
 pub use alarm::{Alarm, Change, REMINDER, Subject, changes};
 pub use azure_error::{AzureError, RequestIds};
+pub use bounds::Bounds;
 pub use callback::{CallbackHosts, NotCallable, is_loopback, sendable};
 pub use catalog::{Deleted, LIFETIME, Pick, RecoveryPoint, nearest, standing};
 pub use compare::{Difference, Impact, compare, counts_differ, not_carried};

@@ -10,8 +10,8 @@ use super::{
     said,
 };
 use crate::{
-    domain::{CallbackHosts, Kind, Plan, Target},
-    payload::{self, Confirmation, Parsed, Problem, RestorePolicy, TargetDefaults},
+    domain::{Bounds, CallbackHosts, Kind, Plan, Target},
+    payload::{self, Confirmation, Parsed, Problem, StartPolicy, TargetDefaults},
 };
 
 /// Reads a body on both routes, with targets that may stand in and without.
@@ -20,6 +20,7 @@ use crate::{
 /// - One that is refused has problems, each with a remedy; and with a field, once the body is an object.
 /// - No value of a body is in a problem or a warning; no secret, nor that of a target, in anything that is shown.
 /// - What is not given is not there: neither a secret, nor that a restore is meant.
+/// - Nothing goes where the settings do not allow it.
 /// - A plan can be written down, and reads back as it was.
 pub fn payload(bytes: &[u8]) {
     if is_marked(bytes) {
@@ -27,9 +28,9 @@ pub fn payload(bytes: &[u8]) {
     }
     let body = serde_json::from_slice::<Value>(bytes).ok().filter(Value::is_object);
     for kind in [Kind::Backup, Kind::Restore] {
-        let plain = Asked { kind, restores: &RestorePolicy::default(), targets: &[] };
-        let strict = RestorePolicy { confirm: Confirmation::Phrase, targets: None };
-        for asked in [plain, Asked { restores: &strict, targets: &TARGETS, ..plain }] {
+        let plain = Asked { kind, policy: &StartPolicy::default(), targets: &[] };
+        let strict = StartPolicy { confirm: Confirmation::Phrase, bounds: BOUNDS.clone() };
+        for asked in [plain, Asked { policy: &strict, targets: &TARGETS, ..plain }] {
             let answer = asked.read(bytes);
             assert_eq!(asked.read(bytes), answer);
             told(&answer, body.is_some());
@@ -78,9 +79,15 @@ static TARGETS: LazyLock<Vec<Target>> = LazyLock::new(|| {
     let schedule = "0 0 1 * * *".parse().ok();
     let defaults = TargetDefaults { schedule: schedule.as_ref(), rpo: SignedDuration::from_hours(26) };
     let text = whole.collect::<Value>().to_string();
-    let read = payload::parse_targets(text.as_bytes(), defaults, &|_| None);
+    let read = payload::parse_targets(text.as_bytes(), defaults, &StartPolicy::default(), &|_| None);
     assert_eq!((read.targets.len(), read.problems), (2, vec![]));
     read.targets
+});
+
+/// The instance and the account of the first target.
+static BOUNDS: LazyLock<Bounds> = LazyLock::new(|| Bounds {
+    restore_targets: Some("sampleapim".parse().into_iter().collect()),
+    storage_accounts: Some("apimdrstorage".parse().into_iter().collect()),
 });
 
 static HOSTS: LazyLock<CallbackHosts> =
@@ -89,13 +96,13 @@ static HOSTS: LazyLock<CallbackHosts> =
 #[derive(Clone, Copy)]
 struct Asked<'a> {
     kind: Kind,
-    restores: &'a RestorePolicy,
+    policy: &'a StartPolicy,
     targets: &'a [Target],
 }
 
 impl Asked<'_> {
     fn read(&self, body: &[u8]) -> Result<Parsed, Vec<Problem>> {
-        payload::parse(self.kind, body, self.restores, self.targets)
+        payload::parse(self.kind, body, self.policy, self.targets)
     }
 
     fn carried_out(&self, parsed: Parsed, bytes: &[u8], body: Option<&Value>) {
@@ -105,13 +112,14 @@ impl Asked<'_> {
             return;
         };
         assert_eq!(order.plan.kind, self.kind);
+        assert_eq!(self.policy.bounds.objection(&order.plan), None);
         assert_eq!(order.credentials.client_secret, credentials.client_secret);
         assert_eq!(order.credentials.access_key, credentials.access_key);
         if self.targets.is_empty() && payload::secrets(bytes).is_empty() {
             assert!(credentials.client_secret.is_none() && credentials.access_key.is_none());
         }
         if self.kind == Kind::Restore {
-            assert!(body.is_some_and(|body| means_a_restore(body, self.restores)));
+            assert!(body.is_some_and(|body| means_a_restore(body, self.policy)));
         }
         let written = serde_json::to_string(&order.plan);
         let read = written.as_ref().ok().and_then(|written| serde_json::from_str::<Plan>(written).ok());
@@ -130,7 +138,7 @@ fn told(answer: &Result<Parsed, Vec<Problem>>, is_object: bool) {
 }
 
 /// Whether a body says so at all: by its operation, unless a phrase is demanded.
-fn means_a_restore(body: &Value, restores: &RestorePolicy) -> bool {
+fn means_a_restore(body: &Value, policy: &StartPolicy) -> bool {
     let gives = |name: &str, start: &str| {
         let mut fields = body.as_object().into_iter().flatten();
         fields.any(|(field, value)| {
@@ -139,5 +147,5 @@ fn means_a_restore(body: &Value, restores: &RestorePolicy) -> bool {
         })
     };
     gives("confirm", "RESTORE")
-        || (restores.confirm == Confirmation::Operation && gives("operation", "restore"))
+        || (policy.confirm == Confirmation::Operation && gives("operation", "restore"))
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{Plan, Schedule, Secret},
-    payload::{self, TargetDefaults, Targets},
+    payload::{self, StartPolicy, TargetDefaults, Targets},
 };
 
 /// Reads the targets; one variable can be referred to, `env:KEY`.
@@ -28,7 +28,9 @@ pub fn targets(bytes: &[u8]) {
     let Ok(schedule) = "0 0 1 * * *".parse::<Schedule>() else { return };
     let read = |text: &[u8]| {
         let defaults = TargetDefaults { schedule: Some(&schedule), rpo: SignedDuration::from_hours(26) };
-        payload::parse_targets(text, defaults, &|name| (name == "KEY").then(|| Secret::new(MARK)))
+        payload::parse_targets(text, defaults, &StartPolicy::default(), &|name| {
+            (name == "KEY").then(|| Secret::new(MARK))
+        })
     };
     let items = serde_json::from_slice::<Value>(bytes).ok().filter(Value::is_array);
     let first = read(bytes);

@@ -30,7 +30,7 @@ pub use instance::{instance, resource_id};
 use jiff::tz::TimeZone;
 pub use options::Options;
 pub use problem::Problem;
-pub use restore::{Confirmation, RestorePolicy};
+pub use restore::{Confirmation, StartPolicy};
 pub use schema::{schema, targets_schema};
 pub use targets::{Defaults as TargetDefaults, Targets, parse as parse_targets};
 
@@ -62,12 +62,12 @@ pub struct Order {
     pub credentials: Credentials,
 }
 
-/// Reads the body of a request for `kind`. A restore is a problem unless it is one for `restores`. Where the body
+/// Reads the body of a request for `kind`. What `policy` does not let begin is a problem. Where the body
 /// names one of `targets`, that stands in for what the body leaves out.
 pub fn parse(
     kind: Kind,
     body: &[u8],
-    restores: &RestorePolicy,
+    policy: &StartPolicy,
     targets: &[Target],
 ) -> Result<Parsed, Vec<Problem>> {
     let entries = json::object(body).map_err(|problem| vec![problem])?;
@@ -76,7 +76,7 @@ pub fn parse(
     let target =
         stand_in::stand_in(kind, &mut fields, targets).map_err(|_| std::mem::take(&mut fields.problems))?;
     let pick = pick::read(kind, &mut fields);
-    let order = order::read(kind, restores, &pick, &mut fields);
+    let order = order::read(kind, policy, &pick, &mut fields);
     let mut options = Options::read(kind, pick, &mut fields);
     if let (Some(target), Ok((plan, _))) = (target, &order) {
         options.stand_in(plan, target);
@@ -206,7 +206,7 @@ mod tests {
     fn names_match_without_case() {
         let published =
             body(&json!({})).replace("backupName", "backupname").replace("accessKey", "ACCESSKEY");
-        let policy = RestorePolicy::default();
+        let policy = StartPolicy::default();
         assert_eq!(parse(Kind::Backup, published.as_bytes(), &policy, &[]), backup(&json!({})));
     }
 
@@ -223,7 +223,7 @@ mod tests {
         }
         let same = body(&json!({})).replacen('{', r#"{"accessKey":"","#, 1);
         check(
-            parse(Kind::Backup, same.as_bytes(), &RestorePolicy::default(), &[]),
+            parse(Kind::Backup, same.as_bytes(), &StartPolicy::default(), &[]),
             &[("accessKey", "leave one")],
         );
     }
@@ -382,7 +382,7 @@ mod tests {
         let restore = |edits| {
             let mut edits: serde_json::Value = edits;
             edits["operation"] = json!("restore");
-            parse(Kind::Restore, body(&edits).as_bytes(), &RestorePolicy::default(), &[])
+            parse(Kind::Restore, body(&edits).as_bytes(), &StartPolicy::default(), &[])
         };
         assert_eq!(restore(json!({ "timeZone": "UTC" })).unwrap().warnings, told);
         check(restore(json!({ "nameSuffix": "date" })), &[("nameSuffix", "the whole name as backupName")]);

@@ -3,7 +3,7 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 
 use super::{
-    RestorePolicy,
+    StartPolicy,
     fields::{Fields, Read},
 };
 use crate::domain::{
@@ -13,7 +13,7 @@ use crate::domain::{
 /// With a `pick` the blob's name is not known yet.
 pub(super) fn read(
     kind: Kind,
-    restores: &RestorePolicy,
+    policy: &StartPolicy,
     pick: &Read<Option<Pick>>,
     fields: &mut Fields,
 ) -> Read<(Plan, Credentials)> {
@@ -42,10 +42,13 @@ pub(super) fn read(
     let operation = operation(kind, fields);
     let container = fields.required("containerName");
     let account = fields.required("storageAccount");
+    if let Some(finding) = account.as_ref().ok().and_then(|name| policy.bounds.against_account(name)) {
+        fields.note("storageAccount", &finding.text, &finding.remedy);
+    }
     let access = access(fields, client_id);
     let confirm = fields.text("confirm");
     match kind {
-        Kind::Restore => restores.check(fields, confirm, operation, &instance),
+        Kind::Restore => policy.check(fields, confirm, operation, &instance),
         // A backup under the same name would overwrite what was to be restored.
         Kind::Backup if matches!(confirm, Ok(Some(_))) => {
             fields.note(

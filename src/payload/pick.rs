@@ -61,7 +61,7 @@ mod tests {
     use crate::{
         domain::{CallbackHosts, Choice},
         payload::{
-            RestorePolicy, parse,
+            StartPolicy, parse,
             samples::{body, check},
         },
     };
@@ -89,7 +89,7 @@ mod tests {
         for (edits, choice, name) in rows {
             let mut edits: Value = edits;
             edits["operation"] = json!("restore");
-            let parsed = parse(Kind::Restore, body(&edits).as_bytes(), &RestorePolicy::default(), &[]);
+            let parsed = parse(Kind::Restore, body(&edits).as_bytes(), &StartPolicy::default(), &[]);
             let order = parsed.unwrap().payload.into_order(&CallbackHosts::default()).unwrap();
             assert_eq!((order.choice, order.plan.blob.name.as_str()), (choice, name), "{edits}");
         }
@@ -121,7 +121,7 @@ mod tests {
         for (kind, edits, expected) in rows {
             let mut edits: Value = edits;
             edits["operation"] = json!(kind);
-            check(parse(kind, body(&edits).as_bytes(), &RestorePolicy::default(), &[]), expected);
+            check(parse(kind, body(&edits).as_bytes(), &StartPolicy::default(), &[]), expected);
         }
     }
 }

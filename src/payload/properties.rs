@@ -272,8 +272,8 @@ fn spoilt() -> impl Strategy<Value = (Value, Secret)> {
     ]
 }
 
-fn strict() -> RestorePolicy {
-    RestorePolicy { confirm: Confirmation::Phrase, targets: None }
+fn strict() -> StartPolicy {
+    StartPolicy { confirm: Confirmation::Phrase, ..StartPolicy::default() }
 }
 
 fn secrets(payload: &Payload) -> impl Iterator<Item = &Secret> {

@@ -1,14 +1,14 @@
 //! Whether a restore is really meant: it overwrites a whole service.
 
 use super::fields::{Fields, Read};
-use crate::domain::{Kind, ServiceName};
+use crate::domain::{Bounds, Kind, ServiceName};
 
-/// What this app asks of a restore before it begins.
+/// What this app asks of whatever is to begin.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RestorePolicy {
+pub struct StartPolicy {
+    /// Of a restore.
     pub confirm: Confirmation,
-    /// The only instances that may be restored into; `None` is all of them.
-    pub targets: Option<Vec<ServiceName>>,
+    pub bounds: Bounds,
 }
 
 /// How a body says that it means a restore (`APIM_DR_RESTORE_CONFIRM`).
@@ -23,7 +23,7 @@ pub enum Confirmation {
     None,
 }
 
-impl RestorePolicy {
+impl StartPolicy {
     /// Notes what speaks against a restore. An `instance` or `operation` that was not understood is a
     /// problem already.
     pub(super) fn check(
@@ -34,14 +34,9 @@ impl RestorePolicy {
         instance: &Read<ServiceName>,
     ) {
         const PHRASE: &str = r#"write "confirm": "RESTORE <apimInstance>", with the instance's name"#;
-        if let (Some(targets), Ok(instance)) = (&self.targets, instance)
-            && !targets.iter().any(|target| target.key() == instance.key())
+        if let Some(finding) = instance.as_ref().ok().and_then(|name| self.bounds.against_restore_into(name))
         {
-            fields.note(
-                "apimInstance",
-                "not an instance that may be restored into",
-                "take one that the setting APIM_DR_RESTORE_TARGETS lists, or add it there",
-            );
+            fields.note("apimInstance", &finding.text, &finding.remedy);
         }
         match (confirm, instance, self.confirm) {
             (Ok(Some(phrase)), Ok(instance), _) if !is_phrase(&phrase, instance) => {
@@ -79,12 +74,15 @@ mod tests {
 
     #[test]
     fn a_restore_has_to_be_meant() {
-        type Row<'a> = (&'a RestorePolicy, Value, Value, &'a [(&'a str, &'a str)]);
+        type Row<'a> = (&'a StartPolicy, Value, Value, &'a [(&'a str, &'a str)]);
         const MISSING: &[(&str, &str)] = &[("operation", r#""RESTORE <apimInstance>""#)];
         const NO_PHRASE: &[(&str, &str)] = &[("confirm", r#""RESTORE <apimInstance>""#)];
-        let any = RestorePolicy::default();
-        let phrase = RestorePolicy { confirm: Confirmation::Phrase, targets: None };
-        let only = |name: &str| RestorePolicy { targets: Some(vec![name.parse().unwrap()]), ..any.clone() };
+        let any = StartPolicy::default();
+        let phrase = StartPolicy { confirm: Confirmation::Phrase, ..StartPolicy::default() };
+        let only = |name: &str| {
+            let bounds = Bounds { restore_targets: Some(vec![name.parse().unwrap()]), ..Bounds::default() };
+            StartPolicy { bounds, ..any.clone() }
+        };
         let rows: &[Row] = &[
             (&any, json!("restore"), json!(null), &[]),
             (&any, json!("Restore"), json!("RESTORE sampleapim"), &[]),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Parsed, Problem, RestorePolicy, parse};
+use super::{Parsed, Problem, StartPolicy, parse};
 use crate::domain::Kind;
 
 pub(super) const SECRET: &str = "s3cr+t/=&~";
@@ -30,7 +30,7 @@ pub(super) fn body(edits: &Value) -> String {
 }
 
 pub(super) fn backup(edits: &Value) -> Result<Parsed, Vec<Problem>> {
-    parse(Kind::Backup, body(edits).as_bytes(), &RestorePolicy::default(), &[])
+    parse(Kind::Backup, body(edits).as_bytes(), &StartPolicy::default(), &[])
 }
 
 /// Exactly these problems: field and a piece of the remedy.

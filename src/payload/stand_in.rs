@@ -88,7 +88,7 @@ mod tests {
     use crate::{
         domain::{CallbackHosts, Choice, Kind},
         payload::{
-            Parsed, Problem, RestorePolicy, TargetDefaults, parse, parse_targets,
+            Parsed, Problem, StartPolicy, TargetDefaults, parse, parse_targets,
             samples::{self, KEY, SECRET, check},
         },
     };
@@ -101,13 +101,13 @@ mod tests {
         let schedule = "0 0 1 * * *".parse().ok();
         let defaults =
             TargetDefaults { schedule: schedule.as_ref(), rpo: jiff::SignedDuration::from_hours(26) };
-        let read = parse_targets(text.as_bytes(), defaults, &|_| None);
+        let read = parse_targets(text.as_bytes(), defaults, &StartPolicy::default(), &|_| None);
         assert_eq!(read.problems, []);
         read.targets
     }
 
     fn asked(kind: Kind, body: &Value) -> Result<Parsed, Vec<Problem>> {
-        parse(kind, body.to_string().as_bytes(), &RestorePolicy::default(), &targets())
+        parse(kind, body.to_string().as_bytes(), &StartPolicy::default(), &targets())
     }
 
     #[test]
@@ -162,8 +162,7 @@ mod tests {
         let naming = |edits: &Value| {
             let mut body = edits.clone();
             body["target"] = json!("primary");
-            let parsed =
-                parse(Kind::Backup, body.to_string().as_bytes(), &RestorePolicy::default(), &targets);
+            let parsed = parse(Kind::Backup, body.to_string().as_bytes(), &StartPolicy::default(), &targets);
             let Parsed { payload, warnings } = parsed.unwrap();
             assert_eq!(warnings, Vec::<String>::new());
             match payload.into_order(&CallbackHosts::default()).unwrap().choice {
@@ -192,7 +191,7 @@ mod tests {
             asked(Kind::Backup, &json!({ "target": "prymary" })),
             &[("target", "take one of primary, by-identity")],
         );
-        let none = parse(Kind::Backup, br#"{"target":"primary"}"#, &RestorePolicy::default(), &[]);
+        let none = parse(Kind::Backup, br#"{"target":"primary"}"#, &StartPolicy::default(), &[]);
         check(none, &[("target", "APIM_DR_TARGETS has no targets")]);
     }
 }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, tz::TimeZone};
 
 use super::{
-    MOST_UNKNOWN, Problem, RestorePolicy,
+    MOST_UNKNOWN, Problem, StartPolicy,
     disaster::{Disaster, Kept, objection},
     fields::{Fields, Noted, Read, Variables},
     json::{self, Json},
@@ -30,8 +30,8 @@ pub struct Targets {
     pub warnings: Vec<String>,
 }
 
-/// Reads the targets. Secrets may be given as `env:NAME`.
-pub fn parse(text: &[u8], defaults: Defaults<'_>, variables: Variables) -> Targets {
+/// Reads the targets. Secrets may be given as `env:NAME`. What `policy` does not let begin is a problem.
+pub fn parse(text: &[u8], defaults: Defaults<'_>, policy: &StartPolicy, variables: Variables) -> Targets {
     let mut read = Targets::default();
     let items = json::array(text).unwrap_or_else(|problem| {
         read.problems.push(problem);
@@ -52,7 +52,7 @@ pub fn parse(text: &[u8], defaults: Defaults<'_>, variables: Variables) -> Targe
         let name = fields.required("name");
         let place = name.as_ref().map_or(place.clone(), |name: &TargetName| format!("{place} ({name})"));
         kept.push(Kept::of(&place, &fields));
-        let target = target(name, defaults, &mut fields);
+        let target = target(name, defaults, policy, &mut fields);
         let field = |name: Option<String>| Some(name.map_or(place.clone(), |name| format!("{place}.{name}")));
         let problems = fields.problems.into_iter();
         read.problems.extend(problems.map(|problem| Problem { field: field(problem.field), ..problem }));
@@ -74,11 +74,16 @@ pub fn parse(text: &[u8], defaults: Defaults<'_>, variables: Variables) -> Targe
     read
 }
 
-fn target(name: Read<TargetName>, defaults: Defaults<'_>, fields: &mut Fields) -> Read<Target> {
+fn target(
+    name: Read<TargetName>,
+    defaults: Defaults<'_>,
+    policy: &StartPolicy,
+    fields: &mut Fields,
+) -> Read<Target> {
     let schedule = fields.optional("schedule");
     let zone = fields.checked("timeZone", zone::parse);
     let suffix = fields.optional::<NameSuffix>("nameSuffix");
-    let order = order::read(Kind::Backup, &RestorePolicy::default(), &Ok(None), fields);
+    let order = order::read(Kind::Backup, policy, &Ok(None), fields);
     if let (Ok((plan, _)), Ok(suffix)) = (&order, &suffix)
         && let Err(error) = suffix.clone().unwrap_or_default().check(plan)
     {

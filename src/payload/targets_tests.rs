@@ -18,7 +18,7 @@ fn read(elements: &[Value]) -> Targets {
     let text = Value::from(elements).to_string();
     let schedule = "0 0 1 * * *".parse().ok();
     let defaults = Defaults { schedule: schedule.as_ref(), rpo: SignedDuration::from_hours(26) };
-    super::parse(text.as_bytes(), defaults, &variables)
+    super::parse(text.as_bytes(), defaults, &StartPolicy::default(), &variables)
 }
 
 /// A whole element with `edits`; null takes a field out.
@@ -228,7 +228,7 @@ fn a_secret_in_plain_text_is_taken_with_a_warning_that_does_not_show_it() {
 fn what_is_no_array_is_one_problem() {
     for text in ["{}", "", "[", "null", "\"s3cr+t/=&~\""] {
         let defaults = Defaults { schedule: None, rpo: SignedDuration::from_hours(26) };
-        let read = super::parse(text.as_bytes(), defaults, &|_| None);
+        let read = super::parse(text.as_bytes(), defaults, &StartPolicy::default(), &|_| None);
         assert_eq!((read.problems.len(), read.targets.len()), (1, 0), "{text}");
         assert!(!read.problems[0].to_string().contains(SECRET));
     }

@@ -130,6 +130,11 @@ pub const SETTINGS: &[Setting] = &[
         "all",
         "the only instances that may be restored into, separated by commas",
     ),
+    plain(
+        "APIM_DR_STORAGE_ACCOUNTS",
+        "all",
+        "the only storage accounts that backups may lie in, separated by commas",
+    ),
     plain("APIM_DR_BACKUP_DEADLINE", "6h", "how long a backup may wait to start"),
     plain("APIM_DR_RESTORE_DEADLINE", "12h", "how long a restore may wait to start"),
     plain(

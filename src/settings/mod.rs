@@ -25,10 +25,10 @@ use crate::{
         ApiVersion, ArmConfig, BlobService, Cloud, Credential, Endpoints, Limits, Overrides, TokenConfig,
         TokenEndpoint, secure,
     },
-    domain::{ClientId, Schedule, Secret, Target, TenantId},
+    domain::{Bounds, ClientId, Schedule, Secret, Target, TenantId},
     hooks::HookSettings,
     keys::StateKey,
-    payload::{Confirmation, RestorePolicy, TargetDefaults},
+    payload::{Confirmation, StartPolicy, TargetDefaults},
     ports::Deadlines,
 };
 
@@ -93,7 +93,7 @@ pub struct Settings {
     pub require_principal: bool,
     pub refuse_payload_secrets: bool,
     pub public_url: Option<String>,
-    pub restore_policy: RestorePolicy,
+    pub start_policy: StartPolicy,
     pub deadlines: Deadlines,
     pub settle: Duration,
     /// Of the timer trigger, and of all targets that have none of their own.
@@ -167,7 +167,7 @@ impl Settings {
             StateKey::from_base64,
         );
         let public_url = reader.public_url(allow_http_loopback);
-        let restore_policy = reader.restore_policy();
+        let start_policy = reader.start_policy();
         let deadlines = Deadlines {
             backup: reader.duration("APIM_DR_BACKUP_DEADLINE", Duration::from_hours(6)),
             restore: reader.duration("APIM_DR_RESTORE_DEADLINE", Duration::from_hours(12)),
@@ -177,7 +177,7 @@ impl Settings {
         let schedule = reader.schedule();
         let rpo = reader.duration("APIM_DR_RPO", Duration::from_hours(26));
         let rpo = SignedDuration::try_from(rpo).unwrap_or(SignedDuration::MAX);
-        let targets = reader.targets(TargetDefaults { schedule: schedule.as_ref(), rpo });
+        let targets = reader.targets(TargetDefaults { schedule: schedule.as_ref(), rpo }, &start_policy);
         let hooks = reader.hooks(&targets, public_url.clone(), allow_http_loopback);
         reader.unresolved_references();
         let mut warnings: Vec<_> =
@@ -197,7 +197,7 @@ impl Settings {
             require_principal,
             refuse_payload_secrets,
             public_url,
-            restore_policy,
+            start_policy,
             deadlines,
             settle,
             schedule,
@@ -295,18 +295,28 @@ impl Reader<'_> {
         self.parse("APIM_DR_CLOCK", REMEDY, parse)
     }
 
-    fn restore_policy(&mut self) -> RestorePolicy {
+    fn start_policy(&mut self) -> StartPolicy {
         let confirm = |text: &str| match text {
             "operation" => Ok(Confirmation::Operation),
             "phrase" => Ok(Confirmation::Phrase),
             _ => Err(()),
         };
         let confirm = self.parse("APIM_DR_RESTORE_CONFIRM", "set it to operation or phrase", confirm);
-        let names =
-            |text: &str| text.split(',').map(|name| name.trim().parse()).collect::<Result<Vec<_>, _>>();
-        let targets =
-            self.parse("APIM_DR_RESTORE_TARGETS", "give names of instances, separated by commas", names);
-        RestorePolicy { confirm: confirm.unwrap_or_default(), targets }
+        let bounds = Bounds {
+            restore_targets: self
+                .names("APIM_DR_RESTORE_TARGETS", "give names of instances, separated by commas"),
+            storage_accounts: self
+                .names("APIM_DR_STORAGE_ACCOUNTS", "give names of storage accounts, separated by commas"),
+        };
+        StartPolicy { confirm: confirm.unwrap_or_default(), bounds }
+    }
+
+    /// Azure's names, whatever their case.
+    fn names<T: FromStr>(&mut self, name: &str, remedy: &str) -> Option<Vec<T>> {
+        let names = |text: &str| {
+            text.split(',').map(|name| name.trim().to_ascii_lowercase().parse()).collect::<Result<_, _>>()
+        };
+        self.parse(name, remedy, names)
     }
 
     fn arm(&mut self, under_host: bool, allow_http_loopback: bool) -> Option<ArmConfig> {

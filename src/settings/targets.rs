@@ -5,7 +5,7 @@ use std::{fs, io};
 use super::{Problem, Reader, SETTINGS, Setting};
 use crate::{
     domain::{InvalidName, Schedule, Secret, Target},
-    payload::{self, TargetDefaults},
+    payload::{self, StartPolicy, TargetDefaults},
 };
 
 const SCHEDULE: &str = "APIM_DR_BACKUP_SCHEDULE";
@@ -26,7 +26,7 @@ impl Reader<'_> {
     }
 
     /// The targets that are fit to be used; what is wrong with the others is among the problems.
-    pub(super) fn targets(&mut self, defaults: TargetDefaults<'_>) -> Vec<Target> {
+    pub(super) fn targets(&mut self, defaults: TargetDefaults<'_>, policy: &StartPolicy) -> Vec<Target> {
         let text = match self.environment.get(SETTING) {
             Some(text) if text.trim_start().starts_with(['[', '{']) => Ok(text.as_bytes().to_vec()),
             Some(path) => fs::read(path),
@@ -47,7 +47,7 @@ impl Reader<'_> {
             }
         };
         let variables = |name: &str| self.environment.get(name).map(Secret::new);
-        let read = payload::parse_targets(&text, defaults, &variables);
+        let read = payload::parse_targets(&text, defaults, policy, &variables);
         let problems = read.problems.iter().map(|problem| Problem::new(SETTING, problem.to_string()));
         self.problems.extend(problems);
         self.warnings.extend(read.warnings.iter().map(|warning| format!("{SETTING}: {warning}")));

@@ -34,6 +34,7 @@ fn a_wrong_setting_is_named_with_its_remedy_and_without_its_value() {
         ("APIM_DR_LOG", "apim_dr=loud"),
         ("APIM_DR_RESTORE_CONFIRM", "no"),
         ("APIM_DR_RESTORE_TARGETS", "a,,b"),
+        ("APIM_DR_STORAGE_ACCOUNTS", "abc,a.blob.core.windows.net"),
         ("APIM_DR_BACKUP_DEADLINE", "-6h"),
         ("APIM_DR_RESTORE_DEADLINE", "soon"),
         ("APIM_DR_REQUIRE_PRINCIPAL", "true"),

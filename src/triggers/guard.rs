@@ -105,7 +105,7 @@ async fn refuse_secrets(
     if problems.is_empty() {
         return Ok(Request::from_parts(parts, Body::from(body)));
     }
-    let parsed = payload::parse(kind, &body, &settings.restore_policy, &settings.targets);
+    let parsed = payload::parse(kind, &body, &settings.start_policy, &settings.targets);
     let order = parsed.and_then(|parsed| parsed.payload.into_order(&settings.hooks.callbacks));
     problems.extend(order.err().into_iter().flatten());
     Err(ProblemDetails::invalid(problems))

@@ -38,7 +38,7 @@ pub(super) async fn start(
     let asks =
         |name: &str| query_value(&parts.uri, name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let only_plans = only_plans(kind, &parts.uri)?;
-    let mut policy = app.restore_policy.clone();
+    let mut policy = app.start_policy.clone();
     if only_plans {
         policy.confirm = Confirmation::None;
     }

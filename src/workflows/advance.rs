@@ -89,6 +89,10 @@ async fn start(ports: &Ports, entry: Entry, may_start: &(dyn Fn() -> bool + Sync
         let reason = format!("its deadline leaves no time for a start: {why}");
         return record(ports, entry, Event::Skipped { reason }).await;
     }
+    // It may have waited while the settings were narrowed.
+    if let Some(finding) = ports.bounds.objection(&operation.plan) {
+        return record(ports, entry, blocked_by(finding)).await;
+    }
     if operation.plan.drills_its_source() {
         // Whoever opened it: a drill never overwrites what it is to protect.
         let text =

@@ -8,7 +8,7 @@ use super::{
     choose::{choose, picked_by},
 };
 use crate::{
-    domain::{Choice, Kind, Pick, Plan, RecoveryPoint, Secret, ServiceName, Target},
+    domain::{Bounds, Choice, Finding, Kind, Pick, Plan, RecoveryPoint, Secret, ServiceName, Target},
     ports::{Ports, RecordsError},
 };
 
@@ -22,12 +22,8 @@ pub enum Draw {
 }
 
 /// The drill of a target, its recovery point still to be drawn. Whatever the settings say where they are read: never into
-/// a service that any of the targets rests on, nor into one that may not be restored into (`restorable`; `None` is all).
-pub fn drill_plan(
-    target: &Target,
-    targets: &[Target],
-    restorable: Option<&[ServiceName]>,
-) -> Result<Plan, Error> {
+/// a service that any of the targets rests on, nor out of `bounds`.
+pub fn drill_plan(target: &Target, targets: &[Target], bounds: &Bounds) -> Result<Plan, Error> {
     let plan = target.drill_plan().ok_or_else(|| Error::NoDrill { target: target.name.clone() })?;
     let service = &plan.service.name;
     let refused = |why: String| Error::DrillRefused { service: service.clone(), why };
@@ -37,8 +33,8 @@ pub fn drill_plan(
     if let Some(other) = targets.iter().find(|other| other.rests_on(service)) {
         return Err(refused(format!("target {} rests on it; declare another instance as drill", other.name)));
     }
-    if restorable.is_some_and(|names| names.iter().all(|name| name.key() != service.key())) {
-        return Err(refused("the setting APIM_DR_RESTORE_TARGETS does not list it; add it there".to_owned()));
+    if let Some(Finding { text, remedy, .. }) = bounds.objection(&plan) {
+        return Err(refused(format!("{text}; {remedy}")));
     }
     Ok(plan)
 }
@@ -133,7 +129,8 @@ mod tests {
         for (drill, restorable, expected) in rows {
             let target = target("a", "apim-a", Some("standby-a"), drill);
             let targets = [&others[..], std::slice::from_ref(&target)].concat();
-            let told = match drill_plan(&target, &targets, restorable.as_deref()) {
+            let bounds = Bounds { restore_targets: restorable, ..Bounds::default() };
+            let told = match drill_plan(&target, &targets, &bounds) {
                 Ok(plan) => {
                     assert_eq!(plan.service.name.as_str(), "for-drills");
                     String::new()

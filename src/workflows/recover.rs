@@ -115,8 +115,8 @@ async fn look(
             record(ports, entry, failed(Failure::unknown(lost))).await
         }
         Conclusion::Record(event) => record(ports, entry, event).await,
-        // Only as the one who asked for it.
-        Conclusion::StartAgain if access.caller != plan.caller => {
+        // Only as the one who asked for it, and where it may still begin.
+        Conclusion::StartAgain if access.caller != plan.caller || ports.bounds.objection(plan).is_some() => {
             record(ports, entry, failed(Failure::unknown(lost))).await
         }
         Conclusion::StartAgain => {

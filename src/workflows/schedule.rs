@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Draw, Error, IfBusy, Opened, choose::is_used, draw, drill_plan, is_claimed, open};
 use crate::{
-    domain::{Kind, Operation, Schedule, ServiceName, Target, TargetName},
+    domain::{Kind, Operation, Schedule, Target, TargetName},
     ports::{Cause, Ports, Since},
 };
 
@@ -24,8 +24,6 @@ const LATE: SignedDuration = SignedDuration::from_mins(2);
 #[derive(Debug)]
 pub struct Agenda {
     targets: Vec<Target>,
-    /// The only services that may be restored into; `None` is all.
-    restorable: Option<Vec<ServiceName>>,
     known: Mutex<HashMap<(TargetName, Kind), Known>>,
 }
 
@@ -63,9 +61,8 @@ impl Due {
 }
 
 impl Agenda {
-    /// `restorable`: the only services that may be restored into; `None` is all.
-    pub fn new(targets: Vec<Target>, restorable: Option<Vec<ServiceName>>) -> Self {
-        Self { targets, restorable, known: Mutex::default() }
+    pub fn new(targets: Vec<Target>) -> Self {
+        Self { targets, known: Mutex::default() }
     }
 
     pub fn targets(&self) -> &[Target] {
@@ -164,7 +161,7 @@ impl Agenda {
     ) -> Result<Option<Operation>, Error> {
         let cause = Cause::Drill { target: target.name.clone(), instant };
         let plan = async {
-            let plan = drill_plan(target, &self.targets, self.restorable.as_deref())?;
+            let plan = drill_plan(target, &self.targets, &ports.bounds)?;
             // Whoever died after claiming the instant has chosen already.
             if is_claimed(ports, &cause, &plan).await? {
                 return Ok(plan);

@@ -143,9 +143,10 @@ fn the_readmes_body_and_its_targets_are_taken() {
         targets.filter(|text| text.starts_with("[\n") && text.contains("timeZone")).collect::<Vec<_>>();
     let key = |name: &str| (name == "PRIMARY_STORAGE_KEY").then(|| "bm90LWEtcmVhbC1rZXk=".to_owned().into());
     let defaults = payload::TargetDefaults { schedule: None, rpo: SignedDuration::from_hours(26) };
-    let read = payload::parse_targets(targets[0].as_bytes(), defaults, &key);
+    let read =
+        payload::parse_targets(targets[0].as_bytes(), defaults, &payload::StartPolicy::default(), &key);
     assert_eq!((read.targets.len(), read.problems, read.warnings), (1, vec![], vec![]));
-    let parsed = payload::parse(Kind::Backup, body.as_bytes(), &payload::RestorePolicy::default(), &[]);
+    let parsed = payload::parse(Kind::Backup, body.as_bytes(), &payload::StartPolicy::default(), &[]);
     assert_eq!(parsed.unwrap().warnings, Vec::<String>::new());
 }
 

@@ -8,6 +8,7 @@ mod architecture;
 mod azurite;
 mod azurite_backups;
 mod bed;
+mod bounds;
 mod browser;
 mod catalog;
 mod chaos;

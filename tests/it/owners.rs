@@ -6,7 +6,7 @@ use std::time::Duration;
 use apim_dr::{
     domain::{CallbackHosts, Kind, Plan, Policy, Retention, Secret},
     emulator::{Effect, Fault, accounts},
-    payload::{self, RestorePolicy},
+    payload::{self, StartPolicy},
     workflows::{Outcome, Shelf, retire},
 };
 use jiff::tz::TimeZone;
@@ -32,7 +32,7 @@ async fn back_up(bed: &Bed, instance: &str, name: &str) -> Answer {
 /// What became of each recovery point of an instance, oldest first, when all but the last were to go.
 pub(crate) async fn retired(bed: &Bed, instance: &str) -> Vec<(String, Outcome)> {
     let text = body(instance, SHARED).to_string();
-    let parsed = payload::parse(Kind::Backup, text.as_bytes(), &RestorePolicy::default(), &[]);
+    let parsed = payload::parse(Kind::Backup, text.as_bytes(), &StartPolicy::default(), &[]);
     let Plan { service, blob, .. } =
         parsed.unwrap().payload.into_order(&CallbackHosts::default()).unwrap().plan;
     let rules = Retention { keep_last: Some(1), ..Retention::default() };

@@ -14,7 +14,7 @@ use apim_dr::{
     domain::{CallbackHosts, Entry, Event, Kind, Operation, OperationId, Plan},
     emulator::accounts,
     keys::StateKey,
-    payload::{self, RestorePolicy},
+    payload::{self, StartPolicy},
     ports::{Cause, Journal as _, Opening, Ports},
     records::Records,
     workflows::{Driver, IfBusy, Opened, Swept, open},
@@ -103,7 +103,7 @@ impl ObjectStore for Counting {
 
 fn plan() -> (Plan, apim_dr::domain::Credentials) {
     let body = seed("backup").to_string();
-    let parsed = payload::parse(Kind::Backup, body.as_bytes(), &RestorePolicy::default(), &[]).unwrap();
+    let parsed = payload::parse(Kind::Backup, body.as_bytes(), &StartPolicy::default(), &[]).unwrap();
     let order = parsed.payload.into_order(&CallbackHosts::default()).unwrap();
     (order.plan, order.credentials)
 }

@@ -6,7 +6,7 @@ use apim_dr::{
     cli::Cli,
     domain::Kind,
     emulator::accounts,
-    payload::{self, Confirmation, RestorePolicy},
+    payload::{self, Confirmation, StartPolicy},
     settings::{Environment, SETTINGS, Settings},
 };
 use clap::Parser as _;
@@ -135,7 +135,7 @@ fn kind(url: &str) -> Kind {
 fn check(url: &str, body: &Value, confirm: Confirmation) {
     let (settings, kind) = (settings(), kind(url));
     let confirm = if url.ends_with("?plan=true") { Confirmation::None } else { confirm };
-    let policy = RestorePolicy { confirm, targets: None };
+    let policy = StartPolicy { confirm, ..StartPolicy::default() };
     let parsed = payload::parse(kind, body.to_string().as_bytes(), &policy, &settings.targets);
     let parsed = parsed.unwrap_or_else(|problems| panic!("{url} {body}: {problems:?}"));
     assert_eq!(parsed.warnings, Vec::<String>::new(), "{body}");

@@ -14,6 +14,7 @@ const PLATFORM: [&str; 3] = [
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
 ];
 const HOST_ACCOUNT: &str = "apimdrhost0123456789abc";
+const BACKUP_ACCOUNT: &str = "apimdrbak0123456789abc";
 const STANDBY: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/south\
                        /providers/Microsoft.ApiManagement/service/contoso-standby";
 
@@ -246,7 +247,7 @@ fn own_target(template: &Value, standby: bool) -> Value {
         "name" | "apimInstance" | "backupName" => "contoso",
         "subscriptionId" => "00000000-0000-0000-0000-000000000000",
         "resourceGroup" => "north",
-        "storageAccount" => "apimdrbak0123456789abc",
+        "storageAccount" => BACKUP_ACCOUNT,
         "containerName" => text(&variables["backupContainer"]),
         "standby" => STANDBY,
         other => panic!("{other}"),
@@ -261,6 +262,7 @@ fn environment(template: &Value, easy_auth: bool) -> BTreeMap<String, String> {
         "[variables('hostAccountName')]" => HOST_ACCOUNT.to_owned(),
         "[string(variables('allTargets'))]" => targets.clone(),
         "[variables('restoreTargets')]" => "contoso-standby".to_owned(),
+        "[variables('storageAccounts')]" => BACKUP_ACCOUNT.to_owned(),
         "[if(variables('isEasyAuth'), 'true', 'false')]" => easy_auth.to_string(),
         "[if(parameters('refusePayloadSecrets'), 'true', 'false')]" => "true".to_owned(),
         _ if value.starts_with("[reference(") => "InstrumentationKey=none".to_owned(),
@@ -285,6 +287,8 @@ fn the_program_takes_the_settings_as_they_are_by_default() {
         let [target] = settings.targets.as_slice() else { panic!("{:?}", settings.targets) };
         assert_eq!((target.name.as_str(), target.plan.blob.container.as_str()), ("contoso", "apim-backups"));
         assert_eq!(target.standby.as_ref().map(ToString::to_string).as_deref(), Some(STANDBY));
+        let accounts = settings.start_policy.bounds.storage_accounts.iter().flatten();
+        assert!(accounts.map(ToString::to_string).eq([BACKUP_ACCOUNT]));
         let container = text(&template["variables"]["recordsContainer"]);
         assert_eq!(settings.records.to_string(), format!("az://{HOST_ACCOUNT}/{container}/apim-dr"));
         let told = text(&template["outputs"]["records"]["value"]);

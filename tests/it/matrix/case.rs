@@ -29,7 +29,7 @@ pub(super) enum Second {
 /// What a caller would have sent.
 pub(super) fn order(kind: Kind, fields: &serde_json::Value) -> (Plan, Credentials) {
     let body = but(seed(kind.as_str()), fields).to_string();
-    let parsed = payload::parse(kind, body.as_bytes(), &RestorePolicy::default(), &[]).unwrap();
+    let parsed = payload::parse(kind, body.as_bytes(), &StartPolicy::default(), &[]).unwrap();
     let Order { plan, credentials, .. } =
         parsed.payload.into_order(&apim_dr::domain::CallbackHosts::default()).unwrap();
     (

@@ -42,7 +42,7 @@ use apim_dr::{
         AttemptId, Callback, Credentials, Event, Evidence, Failure, FailureKind, Kind, Operation,
         OperationId, Phase, Plan, Secret, Verification,
     },
-    payload::{self, Order, RestorePolicy},
+    payload::{self, Order, StartPolicy},
     ports::{Cause, Claim, Clock, Journal as _, Opening},
     workflows::{Driver, Error, IfBusy, Opened, Swept, open, request_cancel},
 };

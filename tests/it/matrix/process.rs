@@ -8,8 +8,8 @@ use std::{
 
 use apim_dr::{
     domain::{
-        Answer, AzureError, BlobLook, BlobRef, Concerns, ContainerRef, Continuation, HookName, Notice, Plan,
-        Recipient, RequestIds, Secret, Seen, ServiceId, ServiceStatus,
+        Answer, AzureError, BlobLook, BlobRef, Bounds, Concerns, ContainerRef, Continuation, HookName,
+        Notice, Plan, Recipient, RequestIds, Secret, Seen, ServiceId, ServiceStatus,
     },
     emulator::accounts,
     ports::{
@@ -87,6 +87,7 @@ impl Process {
             journal: records,
             hooks: self.clone(),
             concerns: Concerns::default(),
+            bounds: Bounds::default(),
             deadlines: Deadlines { backup: deadline, restore: deadline * 2 },
             settle: SETTLE,
         }
