@@ -9,7 +9,7 @@
 mod common;
 
 use std::{
-    env, fs,
+    fs,
     net::TcpListener as Free,
     process::Stdio,
     thread,
@@ -40,7 +40,10 @@ struct Server {
 async fn main() {
     let program =
         |name, program, arguments| Server { name, program, arguments, times: Vec::new(), usage: Vec::new() };
-    let mut servers = [program("bare axum", bare(), &[]), program("apim-dr", common::program(), &["serve"])];
+    let mut servers = [
+        program("bare axum", common::example("bare", "APIM_DR_BARE"), &[]),
+        program("apim-dr", common::program(), &["serve"]),
+    ];
     let rounds = if common::is_asked() { common::sizes(&[50])[0] } else { 1 };
     for _ in 0..=rounds {
         for server in &mut servers {
@@ -98,14 +101,4 @@ async fn ask(port: u16) -> std::io::Result<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
     Ok(answer)
-}
-
-#[expect(clippy::disallowed_methods, reason = "benchmarks have no settings")]
-fn bare() -> String {
-    env::var("APIM_DR_BARE").unwrap_or_else(|_| {
-        // Beside the benchmark's own folder.
-        let built = env::current_exe().unwrap().parent().unwrap().with_file_name("examples").join("bare");
-        assert!(built.exists(), "build it first: cargo build --release --example bare");
-        built.to_str().unwrap().to_owned()
-    })
 }

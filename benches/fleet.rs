@@ -3,6 +3,9 @@
 //! The emulator, and the TLS in front of it, run in this very process: on few cores they and the program share them, so
 //! the wall time is theirs, too. The program's CPU time and memory are its own.
 //!
+//! After each size a client that only asks sends as many requests as the program did: what these take by themselves
+//! (`cargo build --release --example asks`, or the one that `APIM_DR_ASKS` names).
+//!
 //! `cargo bench --bench fleet -- 1 1000 --seconds=60 --retry-after=5`
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here ends the benchmark")]
@@ -12,20 +15,25 @@ mod common;
 use std::{
     collections::BTreeMap,
     fs,
+    process::Stdio,
     time::{Duration, Instant},
 };
 
 use apim_dr::emulator::{Config, Emulator, LoggedRequest, Service, accounts};
 use futures::{StreamExt as _, stream};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    net::TcpListener,
+    process::Command,
+};
 
 use common::{Server, Usage, body, instance, megabytes, option, sizes, tls};
 
 /// How many starts are under way at the same time.
 const STARTS_AT_ONCE: usize = 64;
-/// The emulator forgets the requests of more instances.
-const MOST_COUNTED: u32 = 1_000;
+/// The emulator forgets more requests.
+const KEPT: usize = 100_000;
 /// Where records lie that are to be counted: in a container of the emulator's, beside that of the backups.
 const COUNTED: &str = "records";
 
@@ -63,7 +71,7 @@ async fn main() {
         for &(place, is_tls) in [(Place::Memory, true)].iter().chain(others) {
             let run = measure(instances, place, is_tls, seconds, retry_after).await;
             let per = f64::from(u32::try_from(run.requests.len()).unwrap()) / f64::from(instances);
-            let per = if instances > MOST_COUNTED { "?".to_owned() } else { format!("{per:.1}") };
+            let per = if run.requests.len() < KEPT { format!("{per:.1}") } else { "?".to_owned() };
             println!(
                 "{instances:>9} {:>9} {:>5} {:>7.2} {:>7.3} {:>9.2} {:>7.2} {:>8} {per:>12}",
                 format!("{place:?}").to_lowercase(),
@@ -74,6 +82,11 @@ async fn main() {
                 run.usage.cpu.as_secs_f64(),
                 megabytes(run.usage.peak),
             );
+            if place == Place::Memory && is_tls {
+                let usage = ask(run.requests.len()).await;
+                let (cpu, peak) = (usage.cpu.as_secs_f64(), megabytes(usage.peak));
+                println!("{:>48} {cpu:>7.2} {peak:>8}", format!("{} requests alone", run.requests.len()));
+            }
         }
     }
     count(seconds, retry_after).await;
@@ -99,22 +112,45 @@ async fn count(seconds: u64, retry_after: u64) {
     }
 }
 
-async fn measure(instances: u32, place: Place, is_tls: bool, seconds: u64, retry_after: u64) -> Run {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
-    let config = Config {
-        operation: Duration::from_secs(seconds),
-        retry_after: u32::try_from(retry_after).unwrap(),
-        public_url: is_tls.then_some(url),
-        ..Config::default()
-    };
-    let emulator = Emulator::start(config).await.unwrap();
-    for number in 0..instances {
-        emulator.add_service(Service::new(&instance(number), accounts::LOCATION));
+/// An emulated Azure, and the variables that lead to it.
+struct World {
+    emulator: Emulator,
+    folder: TempDir,
+    variables: Vec<(String, String)>,
+}
+
+impl World {
+    async fn start(instances: u32, is_tls: bool, seconds: u64, retry_after: u64) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+        let config = Config {
+            operation: Duration::from_secs(seconds),
+            retry_after: u32::try_from(retry_after).unwrap(),
+            public_url: is_tls.then_some(url),
+            ..Config::default()
+        };
+        let emulator = Emulator::start(config).await.unwrap();
+        for number in 0..instances {
+            emulator.add_service(Service::new(&instance(number), accounts::LOCATION));
+        }
+        let folder = TempDir::new().unwrap();
+        let settings = emulator.settings().into_iter();
+        let mut variables: Vec<_> = settings.map(|(name, value)| (name.to_owned(), value)).collect();
+        if is_tls {
+            let (authority, server) = tls::certificates();
+            let file = folder.path().join("authority.pem");
+            fs::write(&file, authority).unwrap();
+            variables.push(("SSL_CERT_FILE".to_owned(), file.display().to_string()));
+            let plain = emulator.url().trim_start_matches("http://").to_owned();
+            tokio::spawn(tls::terminate(listener, server, plain));
+        }
+        Self { emulator, folder, variables }
     }
-    let folder = TempDir::new().unwrap();
-    let mut variables: Vec<_> =
-        emulator.settings().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+}
+
+async fn measure(instances: u32, place: Place, is_tls: bool, seconds: u64, retry_after: u64) -> Run {
+    let World { emulator, folder, mut variables } =
+        World::start(instances, is_tls, seconds, retry_after).await;
     let records = match place {
         Place::Memory => "memory:".to_owned(),
         Place::Directory => format!("file:{}/records", folder.path().display()),
@@ -124,14 +160,6 @@ async fn measure(instances: u32, place: Place, is_tls: bool, seconds: u64, retry
         }
     };
     variables.push(("APIM_DR_RECORDS".to_owned(), records));
-    if is_tls {
-        let (authority, server) = tls::certificates();
-        let file = folder.path().join("authority.pem");
-        fs::write(&file, authority).unwrap();
-        variables.push(("SSL_CERT_FILE".to_owned(), file.display().to_string()));
-        let plain = emulator.url().trim_start_matches("http://").to_owned();
-        tokio::spawn(tls::terminate(listener, server, plain));
-    }
     let mut server = Server::start(&variables).await;
 
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -155,6 +183,38 @@ async fn measure(instances: u32, place: Place, is_tls: bool, seconds: u64, retry
     let requests = emulator.requests();
     emulator.stop().await;
     Run { wall, starts, usage, requests }
+}
+
+/// What so many requests take of a client that does nothing else, one after another on each connection, over TLS.
+async fn ask(requests: usize) -> Usage {
+    let World { emulator, folder: _folder, variables } = World::start(1, true, 1, 1).await;
+    let variable = |wanted| &variables.iter().find(|(name, _)| name == wanted).unwrap().1;
+    let arm = variable("APIM_DR_ARM_ENDPOINT");
+    let subscription = accounts::SUBSCRIPTION_ID;
+    let group = accounts::RESOURCE_GROUP;
+    let service = instance(0);
+    let mut command = Command::new(common::example("asks", "APIM_DR_ASKS"));
+    command.env_clear().envs(variables.iter().cloned()).env("REQUESTS", requests.to_string());
+    command.env("URL", format!("{arm}/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.ApiManagement/service/{service}?api-version=2024-05-01"));
+    command.env("TOKEN", token(&emulator).await);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).await.unwrap();
+    assert_eq!(said, "asked\n");
+    let usage = Usage::of(child.id().unwrap());
+    assert!(emulator.requests().len() >= requests.min(KEPT));
+    emulator.stop().await;
+    usage
+}
+
+/// The managed identity's, for Azure Resource Manager.
+async fn token(emulator: &Emulator) -> String {
+    let url =
+        format!("{}/msi/token?api-version=2019-08-01&resource=https://management.azure.com/", emulator.url());
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = client.get(url).header("X-IDENTITY-HEADER", accounts::IDENTITY_HEADER).send().await.unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    answer["access_token"].as_str().unwrap().to_owned()
 }
 
 /// What a request is about, whichever instance and operation it is.

@@ -29,6 +29,17 @@ pub(crate) fn program() -> String {
     env::var("APIM_DR_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_apim-dr").to_owned())
 }
 
+/// An example that is measured beside it: the one that `variable` names, or that was built with the benchmark.
+#[expect(clippy::disallowed_methods, reason = "benchmarks have no settings")]
+pub(crate) fn example(name: &str, variable: &str) -> String {
+    env::var(variable).unwrap_or_else(|_| {
+        // Beside the benchmark's own folder.
+        let built = env::current_exe().unwrap().parent().unwrap().with_file_name("examples").join(name);
+        assert!(built.exists(), "build it first: cargo build --release --example {name}");
+        built.to_str().unwrap().to_owned()
+    })
+}
+
 /// Whether `cargo bench` asks; `cargo test` only wants to see that it works.
 pub(crate) fn is_asked() -> bool {
     env::args().any(|argument| argument == "--bench")
