@@ -63,7 +63,11 @@ pub async fn run(cli: Cli, settings: Settings, environment: &Environment) -> any
     }
 }
 
-async fn dispatch(command: Command, settings: Settings, environment: &Environment) -> anyhow::Result<Exit> {
+async fn dispatch(
+    command: Command,
+    mut settings: Settings,
+    environment: &Environment,
+) -> anyhow::Result<Exit> {
     match command {
         Command::Serve { listen, require_principal } => {
             if require_principal && !settings.under_host {
@@ -71,8 +75,9 @@ async fn dispatch(command: Command, settings: Settings, environment: &Environmen
                     "--require-principal: only under the Functions host; set APIM_DR_KEYS instead",
                 ));
             }
-            let settings =
-                Settings { require_principal: settings.require_principal || require_principal, ..settings };
+            if require_principal {
+                settings.demand_principal(environment);
+            }
             let listen = listen.filter(|_| !settings.under_host).unwrap_or(settings.listen);
             if !listen.ip().is_loopback() && settings.caller_keys.is_none() {
                 return Ok(Exit::usage("--listen: an address that is not loopback needs APIM_DR_KEYS"));

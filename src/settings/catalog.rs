@@ -48,7 +48,7 @@ pub const SETTINGS: &[Setting] = &[
     plain(
         "APIM_DR_REQUIRE_PRINCIPAL",
         "false",
-        "true refuses calls that App Service authentication did not let through; under the host only",
+        "true refuses calls that App Service authentication did not let through; only under the host, with that authentication on",
     ),
     plain(
         "APIM_DR_REFUSE_PAYLOAD_SECRETS",

@@ -89,7 +89,7 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// `None`: whoever reaches us may call. Never under the host, which has its own.
     pub caller_keys: Option<CallerKeys>,
-    /// Only under the host.
+    /// Only under the host, where App Service authentication is on.
     pub require_principal: bool,
     pub refuse_payload_secrets: bool,
     pub public_url: Option<String>,
@@ -130,6 +130,13 @@ impl Settings {
         let stops_little =
             |problem: &&Problem| targets::is_about_targets(problem) || hooks::is_about_hooks(problem);
         self.problems.iter().filter(move |problem| !stops_little(problem))
+    }
+
+    /// Takes only calls that App Service authentication let through.
+    pub fn demand_principal(&mut self, environment: &Environment) {
+        if !std::mem::replace(&mut self.require_principal, true) {
+            self.problems.extend(forgeable(self.under_host, environment));
+        }
     }
 
     pub fn read(environment: &Environment) -> Self {
@@ -213,6 +220,27 @@ impl Settings {
     }
 }
 
+/// Why a principal would prove nothing: nobody in front of us takes its header from those who may not send it.
+fn forgeable(under_host: bool, environment: &Environment) -> Option<Problem> {
+    const SIGNED_IN: &str = "WEBSITE_AUTH_ENABLED";
+    if !under_host {
+        return Some(Problem::new(
+            "APIM_DR_REQUIRE_PRINCIPAL",
+            "remove it, and set APIM_DR_KEYS: only App Service in front of the Functions host says who calls; \
+             without it anybody could send the header",
+        ));
+    }
+    let signed_in = environment.get(SIGNED_IN).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    (!signed_in).then(|| {
+        Problem::new(
+            SIGNED_IN,
+            "turn App Service authentication on: a principal is demanded, and without it anybody could send the header. \
+             Where it is on and the platform does not say so, set WEBSITE_AUTH_ENABLED=true yourself. Where function \
+             keys are meant to count, take the package without --auth easy-auth, and no APIM_DR_REQUIRE_PRINCIPAL",
+        )
+    })
+}
+
 /// Collects what is wrong while reading on.
 struct Reader<'a> {
     environment: &'a Environment,
@@ -255,12 +283,8 @@ impl Reader<'_> {
 
     fn require_principal(&mut self, under_host: bool) -> bool {
         let required = self.flag("APIM_DR_REQUIRE_PRINCIPAL");
-        if required && !under_host {
-            self.problem(
-                "APIM_DR_REQUIRE_PRINCIPAL",
-                "remove it, and set APIM_DR_KEYS: only App Service in front of the Functions host says who calls; \
-                 without it anybody could send the header",
-            );
+        if required {
+            self.problems.extend(forgeable(under_host, self.environment));
         }
         required
     }

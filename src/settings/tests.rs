@@ -69,6 +69,35 @@ fn under_the_host_its_port_wins_and_what_it_needs_is_demanded() {
 }
 
 #[test]
+fn under_the_host_a_principal_proves_something_only_where_the_platform_signs_callers_in() {
+    for (said, proves) in [
+        (None, false),
+        (Some("True"), true),
+        (Some("true"), true),
+        (Some("False"), false),
+        (Some("1"), false),
+    ] {
+        let said = said.map(|said| ("WEBSITE_AUTH_ENABLED", said));
+        let host = [("FUNCTIONS_CUSTOMHANDLER_PORT", "1")].into_iter().chain(said);
+        let environment = host.clone().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let demanded = host.clone().chain([("APIM_DR_REQUIRE_PRINCIPAL", "true")]).collect::<Vec<_>>();
+        let named = |settings: &Settings| {
+            let problems = settings.fatal_problems();
+            problems.filter(|problem| problem.setting == "WEBSITE_AUTH_ENABLED").count()
+        };
+        let mut by_argument = read(&host.collect::<Vec<_>>());
+        assert_eq!(named(&by_argument), 0);
+        by_argument.demand_principal(&environment);
+        let mut twice = read(&demanded);
+        twice.demand_principal(&environment);
+        for settings in [by_argument, read(&demanded), twice] {
+            assert!(settings.require_principal);
+            assert_eq!(named(&settings), usize::from(!proves), "{said:?}");
+        }
+    }
+}
+
+#[test]
 fn an_address_that_others_reach_needs_keys() {
     let listen = ("APIM_DR_LISTEN", "0.0.0.0:80");
     let settings = read(&[listen, ("APIM_DR_KEYS", "backup=backup-key-0123456789")]);

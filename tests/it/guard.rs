@@ -164,7 +164,7 @@ async fn under_the_host_its_own_keys_count() {
 
 #[tokio::test]
 async fn where_a_principal_is_demanded_nobody_calls_without_one() {
-    let bed = Bed::with(&[("APIM_DR_REQUIRE_PRINCIPAL", "true")]).await;
+    let bed = Bed::with(&[("APIM_DR_REQUIRE_PRINCIPAL", "true"), ("WEBSITE_AUTH_ENABLED", "True")]).await;
     let none: [&[(&str, &str)]; 3] =
         [&[], &[("x-ms-client-principal-id", " ")], &[("x-ms-client-principal-name", "somebody")]];
     for headers in none {
@@ -190,6 +190,23 @@ async fn where_a_principal_is_demanded_nobody_calls_without_one() {
     assert_eq!(envelope(&bed, "backup-trigger", json!({}), enveloped, &seed("backup")).await.0, 202);
     assert_eq!(bed.get("/api/health").await.status, 200);
     bed.sweep().await;
+}
+
+#[tokio::test]
+async fn where_nobody_is_signed_in_a_principal_that_somebody_sends_starts_nothing() {
+    for said in ["", "False"] {
+        let bed = Bed::with(&[("APIM_DR_REQUIRE_PRINCIPAL", "true"), ("WEBSITE_AUTH_ENABLED", said)]).await;
+        for path in ["/api/backup", "/api/restore"] {
+            let kind = path.trim_start_matches("/api/");
+            let sent = [("x-ms-client-principal-id", "somebody")];
+            let answer = post(&bed, path, &sent, &seed(kind)).await;
+            assert_eq!(answer.status, 503, "{path}: {answer:?}");
+            assert!(answer.text.contains("WEBSITE_AUTH_ENABLED"), "{path}: {answer:?}");
+        }
+        let health = bed.get("/api/health").await;
+        assert!(health.status == 503 && health.text.contains("WEBSITE_AUTH_ENABLED"), "{health:?}");
+        assert_eq!(bed.emulator.requests().len(), 0);
+    }
 }
 
 #[tokio::test]
@@ -262,6 +279,7 @@ async fn the_log_names_the_principal_and_holds_none_of_its_claims() {
     place.set("FUNCTIONS_CUSTOMHANDLER_PORT", "0");
     place.set("APIM_DR_BACKUP_SCHEDULE", "0 0 1 * * *");
     place.set("APIM_DR_REQUIRE_PRINCIPAL", "true");
+    place.set("WEBSITE_AUTH_ENABLED", "True");
     let mut server = place.serve().await;
     let request = reqwest::Client::new().post(format!("{}/api/backup", server.url));
     let request =

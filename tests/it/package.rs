@@ -210,8 +210,17 @@ async fn a_server_that_its_package_made_demanding_takes_no_call_without_a_princi
     assert!(outside.err.contains("APIM_DR_KEYS"), "{outside:?}");
     place.set("FUNCTIONS_CUSTOMHANDLER_PORT", "0");
     place.set("APIM_DR_BACKUP_SCHEDULE", "0 0 1 * * *");
-    let server = place.serve_with(&["serve", "--require-principal"]).await;
-    let refused = server.post("backup", &seed("backup")).await;
-    assert_eq!(refused.status.as_u16(), 401, "{refused:?}");
-    assert_eq!(place.emulator.posts("backup"), 0);
+    // The package may be deployed where App Service authentication is off: then anybody can send its headers.
+    for (said, starts, health) in [("", 503, 503), ("True", 202, 200)] {
+        place.set("WEBSITE_AUTH_ENABLED", said);
+        let server = place.serve_with(&["serve", "--require-principal"]).await;
+        let refused = server.post("backup", &seed("backup")).await;
+        assert_eq!(refused.status.as_u16(), 401, "{said}: {refused:?}");
+        assert_eq!(place.emulator.posts("backup"), 0);
+        let request = reqwest::Client::new().post(format!("{}/api/backup", server.url));
+        let request = request.header("x-ms-client-principal-id", "somebody").body(seed("backup").to_string());
+        assert_eq!(request.send().await.unwrap().status().as_u16(), starts, "{said}");
+        let told = reqwest::get(format!("{}/api/health", server.url)).await.unwrap();
+        assert_eq!(told.status().as_u16(), health, "{said}");
+    }
 }

@@ -304,6 +304,7 @@ async fn under_the_host_no_secret_and_no_claim_shows() {
     place.set("APIM_DR_KEYS", &format!("backup={BACKUP_KEY}"));
     place.set("APIM_DR_REFUSE_PAYLOAD_SECRETS", "true");
     place.set("APIM_DR_REQUIRE_PRINCIPAL", "true");
+    place.set("WEBSITE_AUTH_ENABLED", "True");
     let mut server = Talkative::start(&mut place).await;
     let body = but(
         seed("backup"),
