@@ -57,7 +57,7 @@ param notify string = ''
 @description('Who may call: keys (function keys), or easy-auth (App Service authentication; the package must be made with --auth easy-auth).')
 param authMode string = 'keys'
 
-@description('With easy-auth: the application that callers get their tokens for.')
+@description('Required with easy-auth: the application that callers get their tokens for.')
 param authClientId string = ''
 
 @description('With easy-auth: object ids of those who may call. Empty: whoever of the tenant gets a token for that application.')
@@ -86,7 +86,8 @@ var isEasyAuth = authMode == 'easy-auth'
 var instances = union(apimResourceIds, standbyResourceIds)
 var instanceGroups = map(instances, id => '/subscriptions/${split(id, '/')[2]}/resourceGroups/${split(id, '/')[4]}')
 var assignableScopes = union([resourceGroup().id], instanceGroups)
-var restoreTargets = join(map(standbyResourceIds, id => split(id, '/')[8]), ',')
+// Empty, the setting would allow all.
+var restoreTargets = empty(standbyResourceIds) ? 'none' : join(map(standbyResourceIds, id => split(id, '/')[8]), ',')
 
 var place = {
   storageAccount: backupAccountName
@@ -567,12 +568,13 @@ resource failed 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
       insights.id
     ]
     evaluationFrequency: 'PT15M'
-    windowSize: 'PT15M'
+    windowSize: 'PT1H'
     criteria: {
       allOf: [
         {
           query: '''
 traces
+| where ingestion_time() > ago(15m)
 | extend line = parse_json(message)
 | where tostring(line["operation.phase"]) == "Failed" or tostring(line.message) in ("alarm raised", "alarm worsened")'''
           timeAggregation: 'Count'

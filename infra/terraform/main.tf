@@ -22,7 +22,8 @@ locals {
 
   instances       = setunion(var.apim_resource_ids, var.standby_resource_ids)
   instance_groups = [for id in local.instances : join("/", slice(split("/", id), 0, 5))]
-  restore_targets = join(",", [for id in var.standby_resource_ids : split("/", id)[8]])
+  # Empty, the setting would allow all.
+  restore_targets = length(var.standby_resource_ids) == 0 ? "none" : join(",", [for id in var.standby_resource_ids : split("/", id)[8]])
 
   place = {
     storageAccount = local.backup_account_name
@@ -437,13 +438,14 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "failed" {
   severity                = 1
   scopes                  = [azurerm_application_insights.insights.id]
   evaluation_frequency    = "PT15M"
-  window_duration         = "PT15M"
+  window_duration         = "PT1H"
   auto_mitigation_enabled = false
   skip_query_validation   = true
 
   criteria {
     query = <<-KUSTO
       traces
+      | where ingestion_time() > ago(15m)
       | extend line = parse_json(message)
       | where tostring(line["operation.phase"]) == "Failed" or tostring(line.message) in ("alarm raised", "alarm worsened")
     KUSTO

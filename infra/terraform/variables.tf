@@ -112,7 +112,7 @@ variable "auth_mode" {
 variable "auth_client_id" {
   type        = string
   default     = ""
-  description = "With easy-auth: the application that callers get their tokens for."
+  description = "Required with easy-auth: the application that callers get their tokens for."
 
   validation {
     condition     = var.auth_mode == "keys" || var.auth_client_id != ""

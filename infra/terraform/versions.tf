@@ -18,7 +18,12 @@ provider "azurerm" {
   subscription_id     = var.subscription_id
   storage_use_azuread = true
 
-  features {}
+  features {
+    storage {
+      # Queues and static websites are asked about where the accounts of this deployment let nobody in without a role.
+      data_plane_available = false
+    }
+  }
 }
 
 provider "azapi" {

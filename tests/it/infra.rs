@@ -12,6 +12,7 @@ use std::{
     path::Path,
 };
 
+use jiff::{Span, SpanRelativeTo, Unit};
 use serde_json::Value;
 
 /// The built-in roles, by Azure's names for them.
@@ -37,6 +38,8 @@ struct Deployment {
     outputs: BTreeSet<String>,
     /// Lines of the queries, by the names of their rules.
     alerts: BTreeMap<String, Vec<String>>,
+    /// How often each is asked, and over how long.
+    windows: BTreeMap<String, (String, String)>,
     /// GUIDs that are written out: built-in roles.
     guids: BTreeSet<String>,
 }
@@ -117,6 +120,24 @@ fn the_alerts_ask_what_the_document_asks() {
     let alerts = arm::deployment().alerts.into_values().collect::<BTreeSet<_>>();
     assert_eq!(alerts, asked.collect());
     assert_eq!(alerts.len(), 2);
+}
+
+#[test]
+fn a_line_that_comes_late_still_raises_the_alarm_once() {
+    let deployment = arm::deployment();
+    let minutes = |text: &str| {
+        let span: Span = text.parse().unwrap();
+        span.total((Unit::Minute, SpanRelativeTo::days_are_24_hours())).unwrap()
+    };
+    assert_eq!(deployment.windows.len(), 2);
+    for (name, (every, over)) in &deployment.windows {
+        let (every, over) = (minutes(every), minutes(over));
+        assert!(over >= every + 30.0, "{name}: {over}");
+        let query = deployment.alerts[name].join(" ");
+        // Once, or as long as it holds.
+        let once = query.contains(&format!("ingestion_time() > ago({every}m)"));
+        assert!(once || query.contains("summarize"), "{name}: {query}");
+    }
 }
 
 #[test]

@@ -70,6 +70,11 @@ pub(super) fn deployment() -> Deployment {
         let query = text(&properties["criteria"]["allOf"][0]["query"]);
         (text(&properties["displayName"]).to_owned(), lines(query))
     };
+    let window = |resource: &Value| {
+        let rule = &resource["properties"];
+        let window = ["evaluationFrequency", "windowSize"].map(|name| text(&rule[name]).to_owned());
+        (text(&rule["displayName"]).to_owned(), window.into())
+    };
     let parameters = template["parameters"].as_object().unwrap().iter();
     Deployment {
         types: types.filter(|kind| kind != "Microsoft.Resources/deployments").collect(),
@@ -78,6 +83,7 @@ pub(super) fn deployment() -> Deployment {
         parameters: parameters.map(|(name, what)| (snake(name), what["type"] == "securestring")).collect(),
         outputs: template["outputs"].as_object().unwrap().keys().map(|name| snake(name)).collect(),
         alerts: of("Microsoft.Insights/scheduledQueryRules").into_iter().map(alert).collect(),
+        windows: of("Microsoft.Insights/scheduledQueryRules").into_iter().map(window).collect(),
         guids: guids(&template.to_string()),
     }
 }
@@ -255,13 +261,23 @@ fn own_target(template: &Value, standby: bool) -> Value {
     keys.map(|key| (key.clone(), value(&key).to_owned())).collect()
 }
 
+/// What may be restored into where there is no standby.
+fn without_standby(template: &Value) -> String {
+    match text(&template["variables"]["restoreTargets"]).strip_prefix("[if(").map(arguments).as_deref() {
+        Some(["empty(parameters('standbyResourceIds'))", none, _]) => none.trim_matches('\'').to_owned(),
+        // What `join` makes of nothing.
+        _ => String::new(),
+    }
+}
+
 /// What the app finds in its environment.
-fn environment(template: &Value, easy_auth: bool) -> BTreeMap<String, String> {
-    let targets = json!([own_target(template, true)]).to_string();
+fn environment(template: &Value, easy_auth: bool, standby: bool) -> BTreeMap<String, String> {
+    let targets = json!([own_target(template, standby)]).to_string();
     let value = |value: &str| match value {
         "[variables('hostAccountName')]" => HOST_ACCOUNT.to_owned(),
         "[string(variables('allTargets'))]" => targets.clone(),
-        "[variables('restoreTargets')]" => "contoso-standby".to_owned(),
+        "[variables('restoreTargets')]" if standby => "contoso-standby".to_owned(),
+        "[variables('restoreTargets')]" => without_standby(template),
         "[variables('storageAccounts')]" => BACKUP_ACCOUNT.to_owned(),
         "[if(variables('isEasyAuth'), 'true', 'false')]" => easy_auth.to_string(),
         "[if(parameters('refusePayloadSecrets'), 'true', 'false')]" => "true".to_owned(),
@@ -272,23 +288,30 @@ fn environment(template: &Value, easy_auth: bool) -> BTreeMap<String, String> {
         },
     };
     let set = settings(template).into_iter().map(|(name, it)| (name, value(&it)));
-    let hosts = [("FUNCTIONS_CUSTOMHANDLER_PORT", "7071"), ("WEBSITE_HOSTNAME", "apim-dr.azurewebsites.net")];
+    let hosts = [
+        ("FUNCTIONS_CUSTOMHANDLER_PORT", "7071"),
+        ("WEBSITE_HOSTNAME", "apim-dr.azurewebsites.net"),
+        ("WEBSITE_AUTH_ENABLED", if easy_auth { "True" } else { "False" }),
+    ];
     set.chain(hosts.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
 }
 
 #[test]
 fn the_program_takes_the_settings_as_they_are_by_default() {
     let template = template();
-    for easy_auth in [false, true] {
-        let settings = Settings::read(&environment(&template, easy_auth).into_iter().collect());
+    for (easy_auth, standby) in [(false, true), (true, true), (false, false)] {
+        let settings = Settings::read(&environment(&template, easy_auth, standby).into_iter().collect());
         assert_eq!((settings.problems.clone(), settings.warnings.clone()), (vec![], vec![]));
         assert_eq!((settings.under_host, settings.require_principal), (true, easy_auth));
         assert!(settings.refuse_payload_secrets);
         let [target] = settings.targets.as_slice() else { panic!("{:?}", settings.targets) };
         assert_eq!((target.name.as_str(), target.plan.blob.container.as_str()), ("contoso", "apim-backups"));
-        assert_eq!(target.standby.as_ref().map(ToString::to_string).as_deref(), Some(STANDBY));
-        let accounts = settings.start_policy.bounds.storage_accounts.iter().flatten();
-        assert!(accounts.map(ToString::to_string).eq([BACKUP_ACCOUNT]));
+        assert_eq!(target.standby.as_ref().map(ToString::to_string).as_deref(), standby.then_some(STANDBY));
+        let bounds = settings.start_policy.bounds;
+        assert!(bounds.storage_accounts.iter().flatten().map(ToString::to_string).eq([BACKUP_ACCOUNT]));
+        // Without a standby nothing may be restored into: no list at all would allow everything.
+        let only = if standby { "contoso-standby" } else { "none" };
+        assert!(bounds.restore_targets.iter().flatten().map(ToString::to_string).eq([only]));
         let container = text(&template["variables"]["recordsContainer"]);
         assert_eq!(settings.records.to_string(), format!("az://{HOST_ACCOUNT}/{container}/apim-dr"));
         let told = text(&template["outputs"]["records"]["value"]);
@@ -372,5 +395,7 @@ fn the_restore_role_is_for_standbys_and_the_backup_role_for_primaries() {
         );
         assert_eq!(assigned["condition"], format!("[not(empty(parameters('{role}')))]"));
         assert!(text(&assigned["properties"]["roleDefinitionId"]).contains(&format!("parameters('{role}')")));
+        let defined = resource(&template, "Microsoft.Authorization/roleDefinitions", &format!("'{role}'"));
+        assert_eq!(defined["properties"]["roleName"], format!("[variables('{role}Name')]"));
     }
 }

@@ -106,6 +106,10 @@ pub(super) fn deployment() -> Deployment {
         let query = text(&rule["criteria"]["allOf"][0]["query"]);
         (text(&rule["displayName"]).to_owned(), lines(query))
     };
+    let window = |rule: &Value| {
+        let window = ["evaluationFrequency", "windowSize"].map(|name| text(&rule[name]).to_owned());
+        (text(&rule["displayName"]).to_owned(), window.into())
+    };
     let app = properties("Microsoft.Web/sites")[0];
     let settings = app["siteConfig"]["appSettings"].as_array().unwrap();
     let sources = [MAIN].iter().chain(&MODULES).map(|path| file(path)).collect::<String>();
@@ -116,6 +120,7 @@ pub(super) fn deployment() -> Deployment {
         parameters: of("parameter").into_iter().map(|it| (snake(&it.name), it.is_secret)).collect(),
         outputs: of("output").into_iter().map(|it| snake(&it.name)).collect(),
         alerts: properties("Microsoft.Insights/scheduledQueryRules").into_iter().map(alert).collect(),
+        windows: properties("Microsoft.Insights/scheduledQueryRules").into_iter().map(window).collect(),
         guids: guids(&sources),
     }
 }
@@ -123,4 +128,30 @@ pub(super) fn deployment() -> Deployment {
 #[test]
 fn a_backup_is_not_deleted_before_it_expires() {
     assert!(file(MAIN).contains("@minValue(31)\n@description('After how many days"));
+}
+
+#[test]
+fn without_a_standby_nothing_may_be_restored_into() {
+    let main = declarations(MAIN);
+    let targets = main.iter().find(|it| it.name == "restoreTargets").unwrap();
+    assert!(text(&targets.value).starts_with("empty(standbyResourceIds) ? 'none' : "), "{}", targets.value);
+}
+
+#[test]
+fn the_restore_role_is_for_standbys_and_the_backup_role_for_primaries() {
+    let (main, module) = (declarations(MAIN), declarations(MODULES[0]));
+    let named = |declarations: &[Declaration], name: &str| {
+        declarations.iter().find(|it| it.name == name).unwrap().value.clone()
+    };
+    let (given, source) = (named(&main, "apimAccess")["params"].clone(), file(MODULES[0]));
+    for (role, instances, assigned) in
+        [("backupRole", "apimResourceIds", "mayBackUp"), ("restoreRole", "standbyResourceIds", "mayRestore")]
+    {
+        assert_eq!(given[role], format!("contains({instances}, id) ? {role}.name : ''"));
+        assert_eq!(named(&main, role)["properties"]["roleName"], format!("{role}Name"));
+        let definition = &named(&module, assigned)["properties"]["roleDefinitionId"];
+        assert!(text(definition).ends_with(&format!(", {role})")), "{definition}");
+        let head = source.lines().find(|line| line.starts_with(&format!("resource {assigned} "))).unwrap();
+        assert!(head.ends_with(&format!(" = if (!empty({role})) {{")), "{head}");
+    }
 }

@@ -62,6 +62,10 @@ pub(super) fn deployment() -> Deployment {
         let query = text(&rule["criteria"]["query"]);
         (text(&rule["display_name"]).to_owned(), lines(query))
     };
+    let window = |rule: &&Value| {
+        let window = ["evaluation_frequency", "window_duration"].map(|name| text(&rule[name]).to_owned());
+        (text(&rule["display_name"]).to_owned(), window.into())
+    };
     let settings = app(&configuration)["app_settings"].as_object().unwrap();
     let insights = &app(&configuration)["site_config"]["application_insights_connection_string"];
     let insights = insights.is_string().then(|| "APPLICATIONINSIGHTS_CONNECTION_STRING".to_owned());
@@ -74,6 +78,7 @@ pub(super) fn deployment() -> Deployment {
         parameters: parameters.map(|(name, what)| (name.clone(), what["sensitive"] == true)).collect(),
         outputs: configuration["output"].as_object().unwrap().keys().cloned().collect(),
         alerts: each("azurerm_monitor_scheduled_query_rules_alert_v2").iter().map(alert).collect(),
+        windows: each("azurerm_monitor_scheduled_query_rules_alert_v2").iter().map(window).collect(),
         guids: guids(&sources()),
     }
 }
@@ -120,5 +125,31 @@ fn every_variable_and_every_local_is_used() {
         for name in configuration[kind].as_object().unwrap().keys() {
             assert!(used(prefix, name), "{prefix}.{name}");
         }
+    }
+}
+
+#[test]
+fn without_a_standby_nothing_may_be_restored_into() {
+    let configuration = configuration();
+    let targets = text(&configuration["locals"]["restore_targets"]);
+    assert!(targets.starts_with("${length(var.standby_resource_ids) == 0 ? \"none\" : "), "{targets}");
+}
+
+#[test]
+fn the_restore_role_is_for_standbys_and_the_backup_role_for_primaries() {
+    let configuration = configuration();
+    let resources = &configuration["resource"];
+    for (role, name, assigned, instances) in [
+        ("backup", "APIM DR Backup", "may_back_up", "apim_resource_ids"),
+        ("restore", "APIM DR Restore", "may_restore", "standby_resource_ids"),
+    ] {
+        assert_eq!(role_name(text(&resources["azurerm_role_definition"][role]["name"])), name);
+        let assignments = resources["azurerm_role_assignment"].as_object().unwrap();
+        let definition = format!("${{azurerm_role_definition.{role}.role_definition_resource_id}}");
+        let of_role = assignments.iter().filter(|(_, it)| it["role_definition_id"] == definition);
+        assert_eq!(of_role.map(|(name, _)| name).collect::<Vec<_>>(), [assigned]);
+        let assignment = &assignments[assigned];
+        assert_eq!(assignment["for_each"], format!("${{toset(var.{instances})}}"));
+        assert_eq!(assignment["scope"], "${each.value}");
     }
 }
