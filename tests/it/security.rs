@@ -97,6 +97,19 @@ fn the_list_of_live_checks_is_the_one_that_is_run() {
 }
 
 #[test]
+fn every_chapter_of_the_readme_that_is_named_is_there() {
+    let (readme, document) = (read("README.md"), read("docs/live.md"));
+    let named: Vec<_> =
+        document.split("README, \"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert!(named.len() >= 5, "{named:?}");
+    for chapter in named {
+        let is_it =
+            |line: &str| line.starts_with("##") && line.trim_start_matches('#') == format!(" {chapter}");
+        assert!(readme.lines().any(is_it), "the README has no chapter {chapter}");
+    }
+}
+
+#[test]
 fn names_of_tests_are_read_as_they_are_written() {
     let text =
         "#[test]\nfn one() {}\n#[tokio::test(flavor = \"x\")]\nasync fn two(bed: Bed) {}\nfn three() {}";
