@@ -77,12 +77,8 @@ pub fn check(files: &[File], linking: Linking) -> Checked {
         if file.mode.is_none_or(|mode| mode & 0o444 != 0o444) {
             checked.fault(&file.path, "may not be read by everybody, or the zip does not say", ANEW);
         }
-        if let Some(what) = secrets::found(file) {
-            checked.fault(
-                &file.path,
-                what,
-                "leave it out; keep secrets in app settings, or in a vault that they refer to",
-            );
+        if let Some((what, remedy)) = secrets::fault(file) {
+            checked.fault(&file.path, what, remedy);
         }
     }
     checked
@@ -155,6 +151,10 @@ fn check_functions(files: &[File], checked: &mut Checked) -> Vec<String> {
             checked.fault(path, "is no JSON", ANEW);
             continue;
         };
+        if !given["bindings"][0].is_object() {
+            checked.fault(path, "has no binding", ANEW);
+            continue;
+        }
         let level = given["bindings"][0]["authLevel"].take();
         let needed = expected["bindings"][0]["authLevel"].take();
         if level == "anonymous" && needed != "anonymous" {
@@ -162,7 +162,9 @@ fn check_functions(files: &[File], checked: &mut Checked) -> Vec<String> {
         } else if level != needed && !(needed == "function" && level == "admin") {
             checked.fault(path, format!("authLevel is {level}, not {needed}"), ANEW);
         }
-        if let Some(schedule) = given["bindings"][0]["schedule"].as_str() {
+        if expected["bindings"][0]["schedule"].is_string()
+            && let Some(schedule) = given["bindings"][0]["schedule"].as_str()
+        {
             check_schedule(path, schedule, checked);
             expected["bindings"][0]["schedule"].take();
             given["bindings"][0]["schedule"].take();

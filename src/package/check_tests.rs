@@ -63,11 +63,12 @@ fn file<'a>(files: &'a mut [File], path: &str) -> &'a mut File {
     files.iter_mut().find(|file| file.path == path).unwrap()
 }
 
-/// Changes a file's JSON at a pointer.
+/// Sets a field of a file's JSON, by its pointer.
 fn set(files: &mut [File], path: &str, pointer: &str, value: Value) {
     let file = file(files, path);
     let mut json: Value = serde_json::from_slice(&file.bytes).unwrap();
-    *json.pointer_mut(pointer).unwrap() = value;
+    let (object, field) = pointer.rsplit_once('/').unwrap();
+    json.pointer_mut(object).unwrap()[field] = value;
     file.bytes = json.to_string().into_bytes();
 }
 
@@ -107,10 +108,22 @@ fn with_app_service_authentication_every_function_is_anonymous_and_the_program_d
     }
 }
 
+/// What is done to a good package, and what is told of it then.
+type Case = (fn(&mut Vec<File>), &'static [&'static str]);
+
+fn check_each(cases: &[Case]) {
+    for (number, (change, expected)) in cases.iter().enumerate() {
+        let told = faults(Auth::Keys, change);
+        assert_eq!(told.len(), expected.len(), "{number}: {told:#?}");
+        for (told, expected) in told.iter().zip(*expected) {
+            assert!(told.contains(expected), "{number}: {told}");
+        }
+    }
+}
+
 #[test]
 fn each_thing_that_the_host_would_stumble_over_is_named_with_what_helps() {
-    type Change = fn(&mut Vec<File>);
-    let cases: &[(Change, &[&str])] = &[
+    check_each(&[
         (
             |files| files.retain(|file| file.path != "host.json"),
             &["host.json: is missing; the host looks for it at"],
@@ -119,7 +132,10 @@ fn each_thing_that_the_host_would_stumble_over_is_named_with_what_helps() {
             |files| files.iter_mut().for_each(|file| file.path = format!("dist/{}", file.path)),
             &["host.json: lies in a folder, as dist/host.json; "],
         ),
-        (|files| file(files, "host.json").bytes = b"{".to_vec(), &["host.json: is no JSON"]),
+        (
+            |files| file(files, "host.json").bytes = b"{".to_vec(),
+            &["host.json: is no JSON", "host.json: is no JSON in UTF-8 without a byte order mark"],
+        ),
         (
             |files| {
                 set(
@@ -160,11 +176,54 @@ fn each_thing_that_the_host_would_stumble_over_is_named_with_what_helps() {
             &["apim-dr: linked dynamically"],
         ),
         (
+            |files| files.push(File::new("local.settings.json", 0o644, "{}")),
+            &["local.settings.json: its name is that of a file with secrets; leave it out"],
+        ),
+        (
+            |files| files.push(File::new("targets.json", 0o644, "\u{feff}[]")),
+            &[
+                "targets.json: is no JSON in UTF-8 without a byte order mark, so nobody can tell what it holds; save",
+            ],
+        ),
+    ]);
+    assert_eq!(faults(Auth::EasyAuth, |files| file(files, "apim-dr").bytes = program()), [""; 0]);
+}
+
+#[test]
+fn each_function_that_this_version_does_not_serve_so_is_named_with_what_helps() {
+    check_each(&[
+        (
             |files| files.retain(|file| file.path != "sweep-trigger/function.json"),
             &["sweep-trigger/function.json: is missing"],
         ),
         (
             |files| set(files, "backup-trigger/function.json", "/bindings/0/route", json!("backups")),
+            &["backup-trigger/function.json: differs from what this version serves"],
+        ),
+        (
+            |files| file(files, "backup-trigger/function.json").bytes = b"[]".to_vec(),
+            &["backup-trigger/function.json: has no binding; make the package anew"],
+        ),
+        (
+            |files| file(files, "timer-trigger/function.json").bytes = b"{}".to_vec(),
+            &["timer-trigger/function.json: has no binding"],
+        ),
+        (
+            |files| set(files, "backup-trigger/function.json", "/bindings", json!([])),
+            &["backup-trigger/function.json: has no binding"],
+        ),
+        (
+            |files| set(files, "backup-trigger/function.json", "/bindings", json!({})),
+            &["backup-trigger/function.json: has no binding"],
+        ),
+        (
+            |files| set(files, "backup-trigger/function.json", "/bindings", json!(["httpTrigger"])),
+            &["backup-trigger/function.json: has no binding"],
+        ),
+        (
+            |files| {
+                set(files, "backup-trigger/function.json", "/bindings/0/schedule", json!("0 30 2 * * *"));
+            },
             &["backup-trigger/function.json: differs from what this version serves"],
         ),
         (
@@ -184,10 +243,6 @@ fn each_thing_that_the_host_would_stumble_over_is_named_with_what_helps() {
             &["other/function.json: a function that this version does not serve"],
         ),
         (
-            |files| files.push(File::new("local.settings.json", 0o644, "{}")),
-            &["local.settings.json: its name is that of a file with secrets; leave it out"],
-        ),
-        (
             |files| {
                 set(files, "backup-trigger/function.json", LEVEL, json!("anonymous"));
                 set(files, "status-trigger/function.json", LEVEL, json!("anonymous"));
@@ -199,15 +254,7 @@ fn each_thing_that_the_host_would_stumble_over_is_named_with_what_helps() {
             |files| set(files, "timer-trigger/function.json", "/bindings/0/schedule", json!("0 30 2 * * *")),
             &[],
         ),
-    ];
-    for (number, (change, expected)) in cases.iter().enumerate() {
-        let told = faults(Auth::Keys, change);
-        assert_eq!(told.len(), expected.len(), "{number}: {told:#?}");
-        for (told, expected) in told.iter().zip(*expected) {
-            assert!(told.contains(expected), "{number}: {told}");
-        }
-    }
-    assert_eq!(faults(Auth::EasyAuth, |files| file(files, "apim-dr").bytes = program()), [""; 0]);
+    ]);
 }
 
 #[test]
