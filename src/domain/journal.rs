@@ -14,7 +14,7 @@ pub struct Entry {
     pub version: u32,
     /// Random; tells our own create from somebody else's.
     pub writer: Uuid,
-    /// Counts from 1.
+    /// Counts from 1, and stays below [`Entry::END`].
     pub seq: u32,
     pub at: Timestamp,
     pub event: Event,
@@ -24,6 +24,8 @@ pub struct Entry {
 impl Entry {
     /// The version that is written.
     pub const VERSION: u32 = 1;
+    /// No entry has this number or a higher one: a name has six digits, and with more the names would not be in order.
+    pub const END: u32 = 999_999;
 
     /// The entry that opens `operation`.
     pub fn first(operation: Operation) -> Self {
@@ -40,7 +42,7 @@ impl Entry {
     /// The entry after this one.
     pub fn then(&self, event: Event, at: Timestamp) -> Result<Self, super::IllegalEvent> {
         let operation = self.operation.after(&event, at)?;
-        // After the last number there is none: it is taken.
+        // Nobody goes on from an entry with such a number.
         let seq = self.seq.saturating_add(1);
         Ok(Self { version: Self::VERSION, writer: Uuid::new_v4(), seq, at, event, operation })
     }

@@ -50,8 +50,11 @@ fn is_read_as(bytes: &[u8], id: OperationId, seq: u32, entry: Option<&Entry>) {
     let put = store.put(&path, bytes.to_vec().into()).now_or_never();
     assert!(put.is_some_and(|put| put.is_ok()), "{path}");
     let records = Records::on(store, key);
-    let is_it =
-        |entry: &&Entry| (entry.operation.id, entry.seq) == (id, seq) && entry.version <= Entry::VERSION;
+    let is_it = |entry: &&Entry| {
+        (entry.operation.id, entry.seq) == (id, seq)
+            && entry.version <= Entry::VERSION
+            && entry.seq < Entry::END
+    };
     match (records.last(id).now_or_never(), entry.filter(is_it)) {
         (Some(Ok(Some(read))), Some(entry)) => assert_eq!(read, *entry),
         (Some(Err(RecordsError::Corrupt { path: told, reason })), None) => {

@@ -346,14 +346,18 @@ impl Records {
         self.store.read(&kept_path(id, attempt)).await
     }
 
-    /// Reads an entry. Nobody goes on from one that lies where another belongs: nobody of ours put it there.
+    /// Reads an entry. Nobody goes on from one that lies where another belongs, or that no other could follow: nobody of
+    /// ours put it there.
     async fn entry(&self, path: &Path) -> Result<Option<Entry>, RecordsError> {
         let entry: Option<Entry> = self.store.read(path).await?;
-        if entry.as_ref().is_some_and(|entry| entry_path(entry.operation.id, entry.seq) != *path) {
-            let reason = "it is not the entry that its name says".to_owned();
-            return Err(RecordsError::Corrupt { path: path.to_string(), reason });
-        }
-        Ok(entry)
+        let reason = match &entry {
+            Some(entry) if entry_path(entry.operation.id, entry.seq) != *path => {
+                "it is not the entry that its name says"
+            }
+            Some(entry) if entry.seq >= Entry::END => "no entry has such a number",
+            _ => return Ok(entry),
+        };
+        Err(RecordsError::Corrupt { path: path.to_string(), reason: reason.to_owned() })
     }
 
     /// The newest entry, if `known` stands: they are numbered without gaps, so the first that is not there ends them.

@@ -161,6 +161,29 @@ async fn what_is_not_ours_or_newer_is_named_and_stops_only_its_own() {
 }
 
 #[tokio::test]
+async fn an_entry_that_no_other_could_follow_is_named_and_stops_only_its_own() {
+    on_each_place(|records| async move {
+        for (seq, is_read) in [(999_998, true), (999_999, false), (1_000_000, false), (u32::MAX, false)] {
+            let first = opened(&records, "sampleapim").await;
+            let id = first.operation.id;
+            let tampered = Entry { seq, ..first.clone() };
+            records.append(&tampered).await.unwrap();
+            let path = format!("operations/202611/{id}/{seq:06}.json");
+            match records.entries(id).await {
+                Ok(read) => assert!(is_read && read == [first, tampered], "{seq}: {read:?}"),
+                Err(error) => {
+                    assert!(!is_read && matches!(error, RecordsError::Corrupt { .. }), "{seq}: {error}");
+                    assert!(error.to_string().contains(&path), "{error}");
+                }
+            }
+        }
+        let other = opened(&records, "other").await;
+        assert_eq!(records.last(other.operation.id).await.unwrap().unwrap(), other);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn credentials_sealed_under_another_key_do_not_open() {
     let folder = tempfile::tempdir().unwrap();
     let location = Location::Directory(folder.path().to_owned());
