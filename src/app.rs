@@ -51,7 +51,7 @@ pub struct App {
     watch: Watch,
     lookout: Lookout,
     courier: Courier,
-    reports: Shared<Report>,
+    reports: Shared<Report, RecordsError>,
 }
 
 impl App {
@@ -156,7 +156,7 @@ impl App {
     }
 
     /// What the records tell of the targets now: read after this was called.
-    pub async fn report(&self) -> Result<Arc<Report>, RecordsError> {
+    pub async fn report(&self) -> Result<Arc<Report>, Arc<RecordsError>> {
         let ports = self.ports();
         let read = async {
             workflows::report(ports, self.targets(), &self.invalid_targets, ports.azure.now()).await

@@ -52,7 +52,7 @@ pub(super) async fn view(
         return Err(ProblemDetails::new(StatusCode::NOT_FOUND, detail));
     }
     let report = app.report().await.map_err(|error| {
-        tracing::error!(error = &error as &dyn std::error::Error, "reading the report failed");
+        tracing::error!(error = &*error as &dyn std::error::Error, "reading the report failed");
         ProblemDetails::unavailable("the records cannot be read now")
     })?;
     let (content_type, body) = match view.as_str() {

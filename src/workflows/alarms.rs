@@ -2,7 +2,7 @@
 //! and when it is over, and daily meanwhile; once, by whichever process records the change.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -32,6 +32,8 @@ const LONGEST_REST: Duration = Duration::from_secs(30);
 pub struct Lookout {
     /// Held while it looks: of many that ask at once the first looks for all.
     last: Mutex<Looked>,
+    /// How many looks were begun.
+    begun: AtomicU64,
     hurries: AtomicBool,
 }
 
@@ -40,6 +42,8 @@ pub struct Lookout {
 struct Looked {
     /// `None`: there was none, or it failed.
     at: Option<Timestamp>,
+    /// Its number, if it failed.
+    failed: Option<u64>,
     /// By the clock that only measures.
     ended: Duration,
     took: Duration,
@@ -54,7 +58,12 @@ impl Lookout {
     /// Looks, if that is due. What fails is told, and done by the next call. `invalid` is what is wrong with targets that
     /// are not among `targets`.
     pub async fn look(&self, ports: &Ports, targets: &[Target], invalid: &[String]) {
+        let asked = self.begun.load(Ordering::SeqCst);
         let mut last = self.last.lock().await;
+        if last.failed.is_some_and(|number| number > asked) {
+            // Whoever waited while one failed leaves it to the next sweep: each would wait for all those before it.
+            return;
+        }
         let now = ports.azure.now();
         let is_fresh = last.at.is_some_and(|last| last <= now && now.duration_since(last) < PAUSE);
         if is_fresh && !self.hurries.load(Ordering::SeqCst) {
@@ -66,14 +75,18 @@ impl Lookout {
         }
         // Whoever hurries from here on may have changed what was read before.
         self.hurries.store(false, Ordering::SeqCst);
-        last.at = None;
+        (last.at, last.failed) = (None, None);
+        let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
         let (began, now) = (ports.clock.elapsed(), ports.azure.now());
         match look(ports, targets, invalid, now).await {
             Ok(()) => last.at = Some(now),
-            Err(error) => tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "whether an alarm is due cannot be told; the next sweep tries again"
-            ),
+            Err(error) => {
+                last.failed = Some(number);
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "whether an alarm is due cannot be told; the next sweep tries again"
+                );
+            }
         }
         last.ended = ports.clock.elapsed();
         last.took = last.ended.saturating_sub(began);

@@ -298,6 +298,20 @@ async fn in_months_of_outages_and_deaths_every_condition_is_told_once_and_remind
 }
 
 #[tokio::test]
+async fn of_many_that_look_where_nobody_answers_two_do_and_the_others_leave_it_to_the_next_sweep() {
+    let (logged, _logging) = Logged::begin(Level::WARN);
+    let watcher = Watcher::new(&World::new(), None);
+    watcher.process.fate.down.store(true, Ordering::SeqCst);
+    let look = || watcher.lookout.look(&watcher.ports, &[], &[]);
+    let failed = || logged.count(&["WARN", "whether an alarm is due cannot be told"]);
+    join_all((0..20).map(|_| look())).await;
+    // The first one's was begun before the others asked.
+    assert_eq!(failed(), 2, "{}", logged.text());
+    look().await;
+    assert_eq!(failed(), 3, "nobody leaves it at a failure of before they asked");
+}
+
+#[tokio::test]
 async fn a_letter_of_a_newer_version_is_left_alone_and_told_once() {
     let (logged, _logging) = Logged::begin(Level::WARN);
     let world = World::new();
