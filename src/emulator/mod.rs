@@ -206,6 +206,11 @@ impl Emulator {
         self.shared.world().faults.clear();
     }
 
+    /// The faults that have not yet struck as often as they should.
+    pub fn faults(&self) -> Vec<Fault> {
+        self.shared.world().faults.clone()
+    }
+
     /// How many faults have not yet struck as often as they should.
     pub fn faults_left(&self) -> usize {
         self.shared.world().faults.len()

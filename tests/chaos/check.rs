@@ -67,9 +67,13 @@ pub(super) fn hear(facts: &mut Facts, script: &Script, what: What, reply: &Reply
     if reply.status != 202 {
         return None;
     }
-    let id = reply.body["id"].as_str()?.parse().ok()?;
-    let link = reply.body["statusQueryGetUri"].as_str()?;
-    Some(Taken { request, id, link: format!("/api/{}", link.split_once("/api/")?.1) })
+    let id = reply.body["id"].as_str().and_then(|id| id.parse().ok());
+    let link = reply.body["statusQueryGetUri"].as_str().and_then(|link| link.split_once("/api/"));
+    let (Some(id), Some((_, link))) = (id, link) else {
+        facts.seen.push(format!("request {request} was taken without a link: {}", reply.body));
+        return None;
+    };
+    Some(Taken { request, id, link: format!("/api/{link}") })
 }
 
 struct Check<'a> {

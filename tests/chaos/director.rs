@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use apim_dr::domain::OperationId;
+use apim_dr::{domain::OperationId, emulator::LoggedRequest};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header;
 use serde_json::json;
@@ -15,7 +15,7 @@ use super::{
     Broken, Tally, Way,
     check::{self, Facts, Taken},
     faults,
-    instance::{Instance, PATIENCE, slices},
+    instance::{Instance, PATIENCE, cancel_log, slices},
     script::{Deed, Script, Step, Then},
     shelf::{Shelf, journal},
     world::{Call, What, World, until},
@@ -183,14 +183,17 @@ impl Director {
         self.world.emulator.inject(faults::hang(skip, processed));
         self.send(deed, to);
         self.settle();
-        let requests = self.world.emulator.requests();
-        let Some(struck) = requests[before..].iter().find(|request| request.fault.as_deref() == Some("slow"))
-        else {
+        if self.world.emulator.faults().iter().any(faults::is_hang) {
             self.world.emulator.clear_faults();
             self.story.push("  that was too far away, and all faults end".to_owned());
             return;
-        };
-        self.story.push(format!("  it was {} {}", struck.method, struck.path));
+        }
+        let requests = self.world.emulator.requests();
+        let is_unanswered =
+            |request: &&LoggedRequest| request.fault.as_deref() == Some("slow") && request.status.is_none();
+        for struck in requests[before..].iter().filter(is_unanswered) {
+            self.story.push(format!("  it was {} {}", struck.method, struck.path));
+        }
         // A process that repeats what failed does so in real time, and may have been the one.
         let repeats = matches!(self.world.way, Way::Processes(_))
             && requests.iter().any(|request| request.fault.is_some() && request.path.starts_with("/blob/"));
@@ -370,17 +373,19 @@ impl Director {
         let to = self.living(0);
         let call = self.world.client.get(format!("{}{link}", self.url(to)));
         let mut call = self.world.call(What::Timer, to, call);
-        loop {
+        while self.began.elapsed() < HANGS {
             if let Some(answer) = self.world.answer(&mut call) {
                 return answer.map_or(0, |answer| answer.status);
             }
             self.turn();
         }
+        0
     }
 
     fn judge(mut self) -> Result<Tally, Box<Broken>> {
         let logs = self.instances.iter().flatten().filter_map(Instance::log);
         self.facts.logs.extend(logs.map(std::path::Path::to_owned));
+        self.facts.logs.push(cancel_log(&self.world));
         let records = Shelf::read(&self.world);
         let entries = records.entries();
         let promises = check::check(&self.script, &self.facts, &self.world, &records, &entries);

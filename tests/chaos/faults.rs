@@ -44,6 +44,11 @@ pub(super) fn of_storage(rng: &mut Rng) -> Fault {
         "GET" => format!("{}/{RECORDS}", accounts::STORAGE_ACCOUNT),
         _ => format!("{}/{RECORDS}{path}", accounts::STORAGE_ACCOUNT),
     });
+    if rng.u32(..4) == 0 {
+        // Less than an app of this process waits, and more; less than it takes until whoever waits has given up.
+        let millis = [40, 140][rng.usize(..2)];
+        fault.effect = Effect::Slow { millis, processed: rng.bool() };
+    }
     // More than are tried in a row, or fewer.
     fault.times = rng.u32(1..=9);
     fault
@@ -67,6 +72,11 @@ pub(super) fn of_patience(rng: &mut Rng) -> Fault {
 pub(super) fn hang(skip: u32, processed: bool) -> Fault {
     let on = Match { method: None, path_contains: None, skip };
     Fault { on, times: 1, effect: Effect::Slow { millis: NEVER, processed } }
+}
+
+/// Whether it is one of those: all others are of one method.
+pub(super) fn is_hang(fault: &Fault) -> bool {
+    fault.on.method.is_none()
 }
 
 fn on(method: &str, path: &str, skip: u32) -> Match {

@@ -173,6 +173,11 @@ fn command(world: &World, program: &Path, arguments: &[&str], log: &Path) -> Com
     command
 }
 
+/// What all who cancelled on the command line said, if anybody did.
+pub(super) fn cancel_log(world: &World) -> PathBuf {
+    world.folder.path().join("cancel.log")
+}
+
 /// The address in the log line that says so.
 fn listening(log: &str) -> Option<String> {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -235,9 +240,8 @@ impl Instance {
                 None
             }
             (_, Way::Processes(program)) => {
-                let log = world.folder.path().join("cancel.log");
-                let id = id.to_string();
-                Some(command(world, program, &["operations", "cancel", &id], &log).spawn().unwrap())
+                let arguments = ["operations", "cancel", &id.to_string()];
+                Some(command(world, program, &arguments, &cancel_log(world)).spawn().unwrap())
             }
             _ => None,
         }
