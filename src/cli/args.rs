@@ -1,10 +1,15 @@
 //! Commands and flags. az's spellings work.
 
-use std::{net::SocketAddr, path::PathBuf};
+mod local;
+mod order;
+
+use std::net::SocketAddr;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use jiff::Timestamp;
+
+pub(super) use local::{Auth, EmulateArgs, EmulatedClock, PackageArgs};
+pub(super) use order::{BackupArgs, DrillArgs, DrillBackup, OrderArgs, RestoreArgs};
 
 use crate::domain::{OperationId, Secret, is_identity_id};
 
@@ -362,157 +367,6 @@ pub enum Output {
     Json,
 }
 
-#[derive(Debug, Args)]
-pub struct BackupArgs {
-    /// Back up every configured target, all at once
-    #[arg(long, conflicts_with_all = [
-        "payload", "resource_group", "name", "backup_name", "storage_account_name", "storage_account_container",
-        "storage_account_key", "access_type", "client_id", "subscription", "no_wait", "name_suffix", "time_zone",
-        "target", "retention", "ignore",
-    ])]
-    pub(super) all: bool,
-    #[command(flatten)]
-    pub(super) order: OrderArgs,
-    /// What to append to the backup's name: date, or a template of {name}, {instance}, {date}, {time} and {utc};
-    /// with {name} it is the whole name
-    #[arg(long, value_name = "TEMPLATE")]
-    pub(super) name_suffix: Option<String>,
-    /// Whose date and time that is, by its IANA or Windows name [default: UTC]
-    #[arg(long, value_name = "ZONE")]
-    pub(super) time_zone: Option<String>,
-    /// Which older recovery points stay once this one was verified, such as {"keepDaily": 7} [default: all]
-    #[arg(long, value_name = "JSON")]
-    pub(super) retention: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct RestoreArgs {
-    #[command(flatten)]
-    pub(super) order: OrderArgs,
-    /// The recovery point to read: latest, latest-verified, or the name of its blob
-    #[arg(long, conflicts_with = "backup_name")]
-    pub(super) backup: Option<String>,
-    /// The newest recovery point that was started up to this instant, such as 2026-11-21T01:00:00Z
-    #[arg(long, value_name = "INSTANT", conflicts_with = "backup_name")]
-    pub(super) at: Option<String>,
-    /// Only say what the restore would do, and what speaks against it
-    #[arg(long)]
-    pub(super) plan: bool,
-    /// Back the instance up first, and restore only once that backup was verified
-    #[arg(long)]
-    pub(super) safety_backup: bool,
-    /// The instance whose recovery point it is [default: that of the target, else the one that is restored]
-    #[arg(long, value_name = "INSTANCE")]
-    pub(super) source: Option<String>,
-    /// RESTORE and the name of the instance: what you would type if you were asked
-    #[arg(long, value_name = "PHRASE")]
-    pub(super) yes: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct DrillArgs {
-    /// A configured target that has a drill
-    pub(super) target: String,
-    /// The recovery point to try out
-    #[arg(long, value_enum, default_value_t)]
-    pub(super) backup: DrillBackup,
-    /// Do not wait: return when Azure has taken it (0), or when it cannot start now (5)
-    #[arg(long)]
-    pub(super) no_wait: bool,
-    #[arg(long, short, value_enum, default_value_t)]
-    pub(super) output: Output,
-}
-
-/// Which recovery point a drill tries out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum DrillBackup {
-    /// The newest
-    Latest,
-    /// The newest that was verified
-    #[default]
-    LatestVerified,
-    /// Any that was verified and has not expired
-    Random,
-}
-
-/// The order, from options, from a payload, or both: an option wins over the payload's field.
-#[derive(Debug, Args)]
-pub(super) struct OrderArgs {
-    /// A payload as it would be posted: a file, or - for standard input
-    #[arg(long, value_name = "FILE")]
-    pub(super) payload: Option<String>,
-    /// A configured target: stands in for what is not given
-    #[arg(long)]
-    pub(super) target: Option<String>,
-    /// Resource group of the API Management instance
-    #[arg(long, short = 'g')]
-    pub(super) resource_group: Option<String>,
-    /// Name of the API Management instance
-    #[arg(long, short)]
-    pub(super) name: Option<String>,
-    /// Blob that the backup writes or the restore reads
-    #[arg(long)]
-    pub(super) backup_name: Option<String>,
-    /// Storage account of that blob: its name, not its address
-    #[arg(long)]
-    pub(super) storage_account_name: Option<String>,
-    /// Container of that blob
-    #[arg(long)]
-    pub(super) storage_account_container: Option<String>,
-    /// Better given as `AZURE_STORAGE_KEY`: others on this machine can read a command line
-    #[arg(long)]
-    pub(super) storage_account_key: Option<Secret>,
-    /// How API Management reaches the storage account: `AccessKey`, `SystemAssignedManagedIdentity` or
-    /// `UserAssignedManagedIdentity`
-    #[arg(long)]
-    pub(super) access_type: Option<String>,
-    /// Client id of API Management's user-assigned identity
-    #[arg(long)]
-    pub(super) client_id: Option<String>,
-    /// [default: `AZURE_SUBSCRIPTION_ID`]
-    #[arg(long)]
-    pub(super) subscription: Option<String>,
-    /// Codes of findings, with commas between, that are not to keep it from its start
-    #[arg(long, value_name = "CODES")]
-    pub(super) ignore: Option<String>,
-    /// Do not wait: return when Azure has taken it (0), or when it cannot start now (5)
-    #[arg(long)]
-    pub(super) no_wait: bool,
-    #[arg(long, short, value_enum, default_value_t)]
-    pub(super) output: Output,
-}
-
-#[derive(Debug, Args)]
-pub struct EmulateArgs {
-    #[arg(long, default_value = "127.0.0.1:8787")]
-    pub(super) listen: SocketAddr,
-    /// Seconds in Retry-After; 60 is what Azure was recorded to send
-    #[arg(long, default_value_t = 60)]
-    pub(super) retry_after: u32,
-    /// Seconds that a backup or a restore takes
-    #[arg(long, default_value_t = 543)]
-    pub(super) operation_seconds: u64,
-    /// Its time: the system's, or one that stands still until it is advanced
-    #[arg(long, value_enum, default_value_t)]
-    pub(super) clock: EmulatedClock,
-    /// When a manual clock begins, such as 2026-11-21T01:00:00Z [default: now]
-    #[arg(long, value_name = "INSTANT")]
-    pub(super) start: Option<Timestamp>,
-    /// A real blob service on this machine to write backups to and restore them from, such as Azurite at
-    /// <http://127.0.0.1:10000/{account}> [default: the emulator's own]
-    #[arg(long, value_name = "URL")]
-    pub(super) blob_endpoint: Option<String>,
-}
-
-/// What drives the emulator's time.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum EmulatedClock {
-    #[default]
-    System,
-    /// `POST /_emulator/clock/advance` with {"seconds": 60} moves it, and whoever has it as `APIM_DR_CLOCK`
-    Manual,
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -523,38 +377,4 @@ mod tests {
     fn every_command_is_one_that_can_be_parsed() {
         Cli::command().debug_assert();
     }
-}
-
-#[derive(Debug, Args)]
-pub struct PackageArgs {
-    /// Only look at a package, a zip file or a folder, as the host would: 0, or 1 and what is wrong with it
-    #[arg(long, value_name = "ZIP|FOLDER", conflicts_with_all = ["zip", "folder", "program", "targets", "auth"])]
-    pub check: Option<PathBuf>,
-    /// The zip file to write
-    #[arg(long, value_name = "FILE", default_value = "apim-dr.zip", conflicts_with = "folder")]
-    pub zip: PathBuf,
-    /// Write it unpacked into this folder instead
-    #[arg(long)]
-    pub folder: Option<PathBuf>,
-    /// The program to pack [default: this one]
-    #[arg(long, value_name = "FILE")]
-    pub program: Option<PathBuf>,
-    /// A file of targets to pack as targets.json
-    #[arg(long, value_name = "FILE")]
-    pub targets: Option<PathBuf>,
-    /// Who lets callers in
-    #[arg(long, value_enum, default_value_t)]
-    pub auth: Auth,
-    /// Take a program that needs libraries of the host
-    #[arg(long)]
-    pub allow_dynamic: bool,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Auth {
-    /// Function keys
-    #[default]
-    Keys,
-    /// App Service authentication
-    EasyAuth,
 }
