@@ -58,7 +58,7 @@ const STATE_KEY: &str = "YmVuY2gtc3RhdGUta2V5LW5vdC1hLXNlY3JldC0wMDE=";
 async fn main() {
     println!(
         "{:>9} {:>9} {:>9} {:>9} {:>7} {:>10} {:>7}",
-        "records", "closed", "objects s", "sweep ms", "ratio", "report ms", "ratio"
+        "records", "closed", "written s", "sweep ms", "ratio", "report ms", "ratio"
     );
     for is_in_memory in [true, false] {
         let mut first = None;

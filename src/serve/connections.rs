@@ -1,7 +1,8 @@
 //! The connections of the server: how many there may be, and how long a client may take to say what it wants.
 //!
 //! A client that says nothing, or a byte now and then, costs a connection. Where there are as many as there may be,
-//! the one that has waited longest for its client gives way, so that no flood of them keeps others out.
+//! the one that has waited longest for its client gives way, so that silent ones keep nobody out. One whose body is on
+//! its way does not; it has its time.
 
 use std::{
     collections::BTreeMap,
