@@ -74,6 +74,7 @@ async fn main() {
 }
 
 impl Server {
+    #[expect(clippy::disallowed_methods, reason = "real time is what is measured")]
     async fn run(&mut self) {
         let port = Free::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = Command::new(&self.program);

@@ -183,7 +183,9 @@ impl Journal for Records {
                 None => None,
             },
         };
-        last.iter().for_each(|last| self.memory.keep(last));
+        if let Some(last) = &last {
+            self.memory.keep(last);
+        }
         Ok(last)
     }
 
