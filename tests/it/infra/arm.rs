@@ -71,9 +71,9 @@ pub(super) fn deployment() -> Deployment {
         (text(&properties["displayName"]).to_owned(), lines(query))
     };
     let window = |resource: &Value| {
-        let rule = &resource["properties"];
-        let window = ["evaluationFrequency", "windowSize"].map(|name| text(&rule[name]).to_owned());
-        (text(&rule["displayName"]).to_owned(), window.into())
+        let properties = &resource["properties"];
+        let window = ["evaluationFrequency", "windowSize"].map(|name| text(&properties[name]).to_owned());
+        (text(&properties["displayName"]).to_owned(), window.into())
     };
     let parameters = template["parameters"].as_object().unwrap().iter();
     Deployment {
