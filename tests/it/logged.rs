@@ -2,10 +2,17 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
 };
 
-use tracing::{Level, subscriber::DefaultGuard};
+use tracing::{
+    Dispatch, Level,
+    subscriber::{DefaultGuard, NoSubscriber},
+};
+
+/// Where there is only one subscriber, tracing has the thread that comes first to a place decide for all threads whether
+/// it is logged: so there is always another one.
+static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
 
 /// What is logged in this thread.
 #[derive(Clone, Default)]
@@ -23,6 +30,7 @@ impl io::Write for Logged {
 
 impl Logged {
     pub(crate) fn begin(level: Level) -> (Self, DefaultGuard) {
+        LazyLock::force(&ANOTHER);
         let logged = Self::default();
         let writer = logged.clone();
         let subscriber = tracing_subscriber::fmt().with_max_level(level).with_ansi(false);

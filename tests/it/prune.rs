@@ -245,11 +245,12 @@ async fn two_open(bed: &Bed) -> (String, String, String) {
 
 #[tokio::test]
 async fn an_operation_that_cannot_be_read_is_named_and_a_sweep_goes_on_with_the_others() {
-    let bed = Bed::start().await;
+    let mut bed = Bed::start().await;
     let (ours, _, id) = two_open(&bed).await;
     let entries = files_in(&bed.records().join(format!("operations/202611/{id}")));
     let path = entries.into_iter().max().unwrap();
     fs::write(&path, NEWER).unwrap();
+    bed.restart().await;
     let ours = bed.follow(&ours).await;
     assert_eq!(ours.status, 200, "{ours:?}");
     let swept = bed.sweep().await.text;
@@ -263,11 +264,12 @@ async fn an_operation_that_cannot_be_read_is_named_and_a_sweep_goes_on_with_the_
 
 #[tokio::test]
 async fn an_operation_that_runs_is_watched_by_the_app_itself_while_its_marker_cannot_be_read() {
-    let bed = Bed::start().await;
+    let mut bed = Bed::start().await;
     let (ours, theirs, id) = two_open(&bed).await;
     let marker = bed.records().join(format!("open/{id}"));
     let content = fs::read(&marker).unwrap();
     fs::write(&marker, NEWER).unwrap();
+    bed.restart().await;
     assert_eq!(bed.follow(&ours).await.status, 200);
     // This app has no identity of its own, so it cannot look; but it says so, and goes on trying.
     let watched = bed.get(&theirs).await.json();

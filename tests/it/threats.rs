@@ -180,13 +180,14 @@ async fn a_body_as_deep_or_as_wide_as_it_may_be_gets_a_short_answer() {
 #[tokio::test]
 async fn an_address_that_was_edited_into_the_records_gets_no_token() {
     let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
-    let bed = Bed::start().await;
+    let mut bed = Bed::start().await;
     let link = bed.open("/api/backup", &seed("backup")).await;
     let entry = newest_entry(&bed);
     let text = fs::read_to_string(&entry).unwrap();
     let edited = text.replace(&bed.emulator.url(), &format!("http://{}", elsewhere.local_addr().unwrap()));
     assert_ne!(edited, text);
     fs::write(&entry, edited).unwrap();
+    bed.restart().await;
     // Service and blob are watched in its place.
     let ended = bed.follow(&link).await;
     assert_eq!((ended.status.as_u16(), &ended.json()["evidence"]), (200, &json!("blob")), "{ended:?}");
@@ -196,11 +197,12 @@ async fn an_address_that_was_edited_into_the_records_gets_no_token() {
 
 #[tokio::test]
 async fn without_its_newest_entry_a_restore_is_not_posted_again() {
-    let bed = Bed::start().await;
+    let mut bed = Bed::start().await;
     put_backup(&bed);
     let link = bed.open("/api/restore", &seed("restore")).await;
     assert_eq!(bed.get(&link).await.json()["phase"], "Running");
     fs::remove_file(newest_entry(&bed)).unwrap();
+    bed.restart().await;
     let ended = bed.follow(&link).await;
     assert_eq!((ended.status.as_u16(), bed.emulator.posts("restore")), (424, 1), "{ended:?}");
     assert!(ended.text.contains("outcome unknown"), "{ended:?}");
