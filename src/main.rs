@@ -10,6 +10,11 @@ use apim_dr::{
 };
 use clap::Parser as _;
 
+/// In what is shipped. That of musl is slow, and asks the system again and again.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 /// How long what blocks a thread (a name that is not resolved, a disk that hangs) may keep the process from
 /// ending: nothing that matters waits for it.
 const PATIENCE: Duration = Duration::from_millis(100);
