@@ -206,8 +206,10 @@ impl Bed {
         Answer::of(request.send().await.unwrap()).await
     }
 
+    /// Asks a route or a link, also one of before a restart: its port was another.
     pub(crate) async fn get(&self, url: &str) -> Answer {
-        let url = if url.starts_with('/') { format!("{}{url}", self.url) } else { url.to_owned() };
+        let path = url.find("/api/").map_or(url, |at| &url[at..]);
+        let url = format!("{}{path}", self.url);
         Answer::of(self.client.request(Method::GET, url).send().await.unwrap()).await
     }
 
