@@ -91,10 +91,8 @@ fn check_host<'a>(
     linking: Linking,
     checked: &mut Checked,
 ) -> Vec<String> {
-    let Ok(json) = serde_json::from_slice::<Value>(&host.bytes) else {
-        checked.fault(&host.path, "is no JSON", ANEW);
-        return Vec::new();
-    };
+    // What is no JSON is told of any file.
+    let Ok(json) = serde_json::from_slice::<Value>(&host.bytes) else { return Vec::new() };
     if json["version"] != "2.0" {
         checked.fault(&host.path, "version is not \"2.0\"", ANEW);
     }
@@ -147,10 +145,7 @@ fn check_functions(files: &[File], checked: &mut Checked) -> Vec<String> {
         };
         // Ours are JSON.
         let mut expected: Value = serde_json::from_str(ours).unwrap_or_default();
-        let Ok(mut given) = serde_json::from_slice::<Value>(&file.bytes) else {
-            checked.fault(path, "is no JSON", ANEW);
-            continue;
-        };
+        let Ok(mut given) = serde_json::from_slice::<Value>(&file.bytes) else { continue };
         if !given["bindings"][0].is_object() {
             checked.fault(path, "has no binding", ANEW);
             continue;

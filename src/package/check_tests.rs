@@ -134,7 +134,7 @@ fn each_thing_that_the_host_would_stumble_over_is_named_with_what_helps() {
         ),
         (
             |files| file(files, "host.json").bytes = b"{".to_vec(),
-            &["host.json: is no JSON", "host.json: is no JSON in UTF-8 without a byte order mark"],
+            &["host.json: is no JSON in UTF-8 without a byte order mark"],
         ),
         (
             |files| {

@@ -24,7 +24,7 @@ pub(super) fn fault(file: &File) -> Option<(String, &'static str)> {
         // Windows PowerShell writes UTF-16, or a byte order mark.
         Err(_) if name.rsplit_once('.').is_some_and(|(_, kind)| kind == "json") => {
             let what = "is no JSON in UTF-8 without a byte order mark, so nobody can tell what it holds";
-            return Some((what.to_owned(), "save it so, or leave it out"));
+            return Some((what.to_owned(), "save it so, or leave it out if it is your own"));
         }
         Err(_) => {}
     }
