@@ -48,7 +48,7 @@ pub(super) fn read(
     let access = access(fields, client_id);
     let confirm = fields.text("confirm");
     match kind {
-        Kind::Restore => policy.check(fields, confirm, operation, &instance),
+        Kind::Restore => policy.check_restore(fields, confirm, operation, &instance),
         // A backup under the same name would overwrite what was to be restored.
         Kind::Backup if matches!(confirm, Ok(Some(_))) => {
             fields.note(

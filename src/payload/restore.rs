@@ -26,7 +26,7 @@ pub enum Confirmation {
 impl StartPolicy {
     /// Notes what speaks against a restore. An `instance` or `operation` that was not understood is a
     /// problem already.
-    pub(super) fn check(
+    pub(super) fn check_restore(
         &self,
         fields: &mut Fields,
         confirm: Read<Option<String>>,

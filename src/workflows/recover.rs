@@ -11,7 +11,9 @@ use super::{
     record::{again, failed, record},
 };
 use crate::{
-    domain::{AzureError, BlobLook, Conclusion, Entry, Event, Failure, Kind, Operation, Sight, Tier, later},
+    domain::{
+        AzureError, BlobLook, Conclusion, Entry, Event, Failure, Finding, Kind, Operation, Sight, Tier, later,
+    },
     ports::{Access, Poll, Ports, ReadError},
 };
 
@@ -115,13 +117,18 @@ async fn look(
             record(ports, entry, failed(Failure::unknown(lost))).await
         }
         Conclusion::Record(event) => record(ports, entry, event).await,
-        // Only as the one who asked for it, and where it may still begin.
-        Conclusion::StartAgain if access.caller != plan.caller || ports.bounds.objection(plan).is_some() => {
+        // Only as the one who asked for it.
+        Conclusion::StartAgain if access.caller != plan.caller => {
             record(ports, entry, failed(Failure::unknown(lost))).await
         }
-        Conclusion::StartAgain => {
-            Box::pin(start_again(ports, entry, access, (tier, sight.blob), may_start)).await
-        }
+        Conclusion::StartAgain => match ports.bounds.objection(plan) {
+            Some(Finding { text, remedy, .. }) => {
+                let look = "look at the service's activity log, and at the blob";
+                let lost = lost.with_remedy(format!("{look}; it was not started again: {text}; {remedy}"));
+                record(ports, entry, failed(Failure::unknown(lost))).await
+            }
+            None => Box::pin(start_again(ports, entry, access, (tier, sight.blob), may_start)).await,
+        },
     }
 }
 

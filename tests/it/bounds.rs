@@ -92,4 +92,7 @@ async fn a_backup_whose_answer_was_lost_is_not_posted_again_once_its_account_is_
     let ended = bed.follow(&link).await;
     assert_eq!((ended.status.as_u16(), bed.emulator.posts("backup")), (424, 1), "{ended:?}");
     assert!(ended.text.contains("outcome unknown"), "{ended:?}");
+    let remedy = ended.json()["failure"]["error"]["remedy"].clone();
+    assert!(remedy.as_str().unwrap().contains("not started again"), "{ended:?}");
+    assert!(remedy.as_str().unwrap().contains("APIM_DR_STORAGE_ACCOUNTS"), "{ended:?}");
 }
