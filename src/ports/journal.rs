@@ -125,6 +125,12 @@ pub trait Journal: Debug + Send + Sync {
     /// The operations that are open, and those that were closed without an answer that came.
     async fn open_operations(&self) -> Result<Vec<OperationId>, RecordsError>;
 
+    /// From now on, what is read and written of this operation may be kept in memory, its secrets too.
+    fn follow(&self, id: OperationId);
+
+    /// Keeps nothing of this operation in memory any more.
+    fn forget(&self, id: OperationId);
+
     /// What was stored when the operation was opened; `None` once it is closed.
     async fn opening(&self, id: OperationId) -> Result<Option<Opening>, RecordsError>;
 

@@ -106,12 +106,19 @@ impl Journal for Records {
         Ok(theirs.unwrap_or_else(|| opening.clone()))
     }
 
+    fn follow(&self, id: OperationId) {
+        self.memory.follow(id);
+    }
+
+    fn forget(&self, id: OperationId) {
+        self.memory.forget(id);
+    }
+
     async fn open_operations(&self) -> Result<Vec<OperationId>, RecordsError> {
         let names = self.store.list(&Path::from("open")).await?;
         let id = |name: &Path| name.filename()?.split('.').next()?.parse().ok();
         let mut ids: Vec<_> = names.iter().filter_map(id).collect();
         ids.dedup();
-        self.memory.keep_only(&ids);
         Ok(ids)
     }
 
@@ -125,19 +132,13 @@ impl Journal for Records {
         if let Some(known) = self.memory.credentials(id) {
             return Ok(known);
         }
-        let mut sealed = None;
-        match self.marker(id).await? {
-            Some(marker) => sealed = marker.sealed,
+        let sealed = match self.marker(id).await? {
+            Some(marker) => Some(marker.sealed),
             // It was closed once: then an answer that came late brought them along.
-            None => {
-                for attempt in operation.attempts.iter().rev() {
-                    if let Some(kept) = self.kept(id, attempt.id).await? {
-                        sealed = kept.sealed;
-                        break;
-                    }
-                }
-            }
-        }
+            None => self.newest_kept(operation).await?.map(|kept| kept.sealed),
+        };
+        // An answer may yet bring them.
+        let Some(sealed) = sealed else { return Ok(Credentials::default()) };
         let credentials = match sealed {
             Some(sealed) => self.unseal_credentials(id, &sealed)?,
             None => Credentials::default(),
@@ -176,12 +177,16 @@ impl Journal for Records {
     }
 
     async fn last(&self, id: OperationId) -> Result<Option<Entry>, RecordsError> {
-        let last = match self.memory.newest(id) {
-            Some(known) => Some(self.newest_since(known).await?),
-            None => match self.entry_paths(id).await?.last() {
-                Some(path) => self.entry(path).await?,
-                None => None,
-            },
+        if let Some(known) = self.memory.newest(id)
+            && known.seq < Entry::END
+            && let Ok(None) = self.entry(&entry_path(id, known.seq + 1)).await
+        {
+            // Entries are numbered without gaps.
+            return Ok(Some(known));
+        }
+        let last = match self.entry_paths(id).await?.last() {
+            Some(path) => self.entry(path).await?,
+            None => None,
         };
         if let Some(last) = &last {
             self.memory.keep(last);
@@ -348,6 +353,16 @@ impl Records {
         self.store.read(&kept_path(id, attempt)).await
     }
 
+    /// The answer to its newest attempt that came after it was closed.
+    async fn newest_kept(&self, operation: &Operation) -> Result<Option<KeptAnswer>, RecordsError> {
+        for attempt in operation.attempts.iter().rev() {
+            if let Some(kept) = self.kept(operation.id, attempt.id).await? {
+                return Ok(Some(kept));
+            }
+        }
+        Ok(None)
+    }
+
     /// Reads an entry. Nobody goes on from one that lies where another belongs, or that no other could follow: nobody of
     /// ours put it there.
     async fn entry(&self, path: &Path) -> Result<Option<Entry>, RecordsError> {
@@ -360,18 +375,6 @@ impl Records {
             _ => return Ok(entry),
         };
         Err(RecordsError::Corrupt { path: path.to_string(), reason: reason.to_owned() })
-    }
-
-    /// The newest entry, if `known` stands: they are numbered without gaps, so the first that is not there ends them.
-    async fn newest_since(&self, known: Entry) -> Result<Entry, RecordsError> {
-        let mut newest = known;
-        while let Some(seq) = newest.seq.checked_add(1) {
-            match self.entry(&entry_path(newest.operation.id, seq)).await? {
-                Some(next) => newest = next,
-                None => break,
-            }
-        }
-        Ok(newest)
     }
 
     /// The entries' names, in order. Entries are numbered without gaps, so a listing with one is asked for again,

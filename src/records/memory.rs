@@ -1,60 +1,58 @@
-//! What this process remembers of open operations, so that following one does not read the same again at every look.
+//! What this process remembers of the operations that it follows, so that following one does not read the same again at
+//! every look.
 //!
 //! What is remembered never changes in the store: entries, and what a marker sealed. Whether there is more is asked of
 //! the store each time.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use crate::domain::{Credentials, Entry, OperationId};
 
+/// Of what is not followed, nothing.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Memory(Arc<Mutex<HashMap<OperationId, Remembered>>>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Remembered {
-    newest: Entry,
+    newest: Option<Entry>,
     credentials: Option<Credentials>,
 }
 
 impl Memory {
-    /// The newest entry that was read or written here, of an operation that was open then.
+    pub(super) fn follow(&self, id: OperationId) {
+        self.lock().entry(id).or_default();
+    }
+
+    pub(super) fn forget(&self, id: OperationId) {
+        self.lock().remove(&id);
+    }
+
+    /// The newest entry that was read or written here.
     pub(super) fn newest(&self, id: OperationId) -> Option<Entry> {
-        Some(self.lock().get(&id)?.newest.clone())
+        self.lock().get(&id)?.newest.clone()
     }
 
     pub(super) fn credentials(&self, id: OperationId) -> Option<Credentials> {
         self.lock().get(&id)?.credentials.clone()
     }
 
-    /// Remembers an entry that stands, unless a newer one is known; forgets the operation if that closed it.
+    /// Remembers an entry that stands, unless a newer one is known.
     pub(super) fn keep(&self, entry: &Entry) {
-        let id = entry.operation.id;
-        let mut remembered = self.lock();
-        if entry.operation.phase.is_closed() {
-            remembered.remove(&id);
-            return;
-        }
-        let known =
-            remembered.entry(id).or_insert_with(|| Remembered { newest: entry.clone(), credentials: None });
-        if known.newest.seq < entry.seq {
-            known.newest = entry.clone();
+        if let Some(known) = self.lock().get_mut(&entry.operation.id)
+            && known.newest.as_ref().is_none_or(|newest| newest.seq < entry.seq)
+        {
+            known.newest = Some(entry.clone());
         }
     }
 
-    /// Remembers the secrets of an operation that is remembered as open.
+    /// Remembers the secrets that were found sealed.
     pub(super) fn keep_credentials(&self, id: OperationId, credentials: &Credentials) {
         if let Some(known) = self.lock().get_mut(&id) {
             known.credentials = Some(credentials.clone());
         }
-    }
-
-    /// Forgets all but these: somebody else may have closed the others.
-    pub(super) fn keep_only(&self, open: &[OperationId]) {
-        let open: HashSet<_> = open.iter().collect();
-        self.lock().retain(|id, _| open.contains(id));
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<OperationId, Remembered>> {

@@ -1,7 +1,7 @@
 //! One step of one operation: read its last entry, do the one next thing, write the next entry, say
 //! when to come back.
 //!
-//! Nothing lives in memory between steps, so any step may be repeated, lost, or run by another
+//! Nothing that matters lives in memory between steps, so any step may be repeated, lost, or run by another
 //! process at the same time.
 
 use std::time::Duration;

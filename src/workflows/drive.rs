@@ -106,7 +106,7 @@ impl Driver {
         watch: &mut impl FnMut(&Operation),
         over: Option<OperationId>,
     ) -> Option<Result<Step, Error>> {
-        let _claim = Claim::take(&self.driven, id)?;
+        let _claim = Claim::take(self, id)?;
         let mut failures = 0;
         let mut last = None;
         loop {
@@ -192,21 +192,27 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The right to drive an operation in this process; given back when dropped.
+/// The right to drive an operation in this process, which remembers it for so long; given back when dropped.
 struct Claim<'a> {
-    driven: &'a Mutex<HashSet<OperationId>>,
+    driver: &'a Driver,
     id: OperationId,
 }
 
 impl<'a> Claim<'a> {
-    fn take(driven: &'a Mutex<HashSet<OperationId>>, id: OperationId) -> Option<Self> {
+    fn take(driver: &'a Driver, id: OperationId) -> Option<Self> {
+        if !lock(&driver.driven).insert(id) {
+            return None;
+        }
+        driver.ports.journal.follow(id);
         // Only a claim that was made may exist: dropping one gives it back.
-        lock(driven).insert(id).then(|| Self { driven, id })
+        Some(Self { driver, id })
     }
 }
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        lock(self.driven).remove(&self.id);
+        // Before another can take it.
+        self.driver.ports.journal.forget(self.id);
+        lock(&self.driver.driven).remove(&self.id);
     }
 }

@@ -30,6 +30,9 @@ async fn an_answer_to_a_closed_operation_opens_it_again_and_brings_the_credentia
         let closed = closed_without_answers(&records, &[attempt]).await;
         let id = closed.operation.id;
         assert_eq!(records.kept_answer(id, attempt).await.unwrap(), None);
+        // Somebody follows it, and looks too early.
+        records.follow(id);
+        assert_eq!(records.credentials(&closed.operation).await.unwrap(), Credentials::default());
         for _ in 0..2 {
             records.keep_answer(id, attempt, &accepted(), &credentials()).await.unwrap();
         }

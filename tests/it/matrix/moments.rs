@@ -37,6 +37,16 @@ async fn running(world: &Arc<World>) -> (Arc<Process>, Driver, OperationId) {
 }
 
 #[tokio::test]
+async fn whoever_follows_an_operation_no_longer_keeps_none_of_its_secrets() {
+    let world = World::new();
+    let (_, driver, id) = running(&world).await;
+    let (operation, journal) = (&all(&world).await[0], &driver.ports().journal);
+    assert_ne!(journal.credentials(operation).await.unwrap(), Credentials::default());
+    object_store::ObjectStoreExt::delete(&*world.store, &format!("open/{id}").into()).await.unwrap();
+    assert_eq!(journal.credentials(operation).await.unwrap(), Credentials::default());
+}
+
+#[tokio::test]
 async fn an_operation_is_watched_for_two_days_at_most() {
     let world = World::new();
     let (_, driver, id) = running(&world).await;
