@@ -7,10 +7,11 @@
 #[path = "../tests/chaos/mod.rs"]
 mod chaos;
 
-use std::{env, io::Write as _, path::PathBuf, process::ExitCode, time::Instant};
+use std::{env, path::PathBuf, process::ExitCode, time::Instant};
 
 use chaos::{Tally, Way};
 use clap::Parser;
+use indicatif::ProgressBar;
 
 /// Kills the program at any moment, lets everything fail, and looks whether its promises hold.
 #[derive(Debug, Parser)]
@@ -34,23 +35,26 @@ fn main() -> ExitCode {
     let way = if processes { Way::Processes(program()) } else { Way::Within };
     let began = Instant::now();
     let (mut tally, mut broken) = (Tally::default(), 0);
-    for (done, seed) in (1..).zip(seed..seed.saturating_add(trials)) {
+    let bar = ProgressBar::new(trials);
+    for seed in seed..seed.saturating_add(trials) {
         match chaos::run(seed, &way) {
             Ok(trial) => tally.add(trial),
             Err(found) => {
                 broken += 1;
-                println!("\r{found}");
                 let more = if processes { " --processes" } else { "" };
-                println!("again: cargo run --release --example chaos -- --seed {seed} --trials 1{more}");
+                bar.suspend(|| {
+                    println!("{found}");
+                    println!("again: cargo run --release --example chaos -- --seed {seed} --trials 1{more}");
+                });
                 if !keep_going {
                     return ExitCode::FAILURE;
                 }
             }
         }
-        print!("\r{done} of {trials} trials, {:.0} s", began.elapsed().as_secs_f64());
-        let _ = std::io::stdout().flush();
+        bar.inc(1);
     }
-    println!("\n{tally}{:>8.1} s", began.elapsed().as_secs_f64());
+    bar.finish_and_clear();
+    println!("{tally}{:>8.1} s", began.elapsed().as_secs_f64());
     if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
