@@ -17,9 +17,9 @@ const MOST_BYTES: u64 = 256 << 20;
 /// Why a package cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path.display())]
     Io { path: PathBuf, source: io::Error },
-    #[error("{}: not a zip file that can be read: {source}", path.display())]
+    #[error("{}: not a zip file that can be read", path.display())]
     Zip { path: PathBuf, source: ZipError },
     #[error("{}: no package: it has more than {MOST_FILES} files, or {} MiB", .0.display(), MOST_BYTES >> 20)]
     TooMuch(PathBuf),

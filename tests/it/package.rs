@@ -81,7 +81,7 @@ async fn a_package_that_would_not_start_is_not_written_and_says_what_helps() {
     assert!(!format!("{refused:?}").contains("hush-hush"));
     assert!(!folder.path().join("apim-dr.zip").exists());
     for (arguments, code, said) in [
-        (vec!["--check", "nowhere.zip"], 1, "nowhere.zip"),
+        (vec!["--check", "nowhere.zip"], 1, "nowhere.zip: No such file or directory (os error 2)\n"),
         (vec!["--check", "script"], 1, "not a zip file"),
         (vec!["--check", "script", "--zip", "a.zip"], 64, "--check"),
         (vec!["--program", "nowhere"], 1, "nowhere cannot be read"),
